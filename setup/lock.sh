@@ -1,0 +1,16 @@
+#!/bin/sh
+# Makes the lock files anew: every dependency with its hashes, no addresses. Run after editing pyproject.toml.
+set -eu
+cd "$(dirname "$0")/.."
+UV=${UV:-.venv/bin/uv}
+lock() { # lock FILE ARGUMENT…
+    out=setup/$1; shift
+    "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        --no-emit-index-url --no-emit-find-links pyproject.toml "$@" --output-file "$out"
+}
+lock edge.lock --extra edge
+lock run.lock --extra twin --extra api
+lock demo.lock --extra demo --group page
+lock dev.lock --extra demo --group dev
+printf 'uv\n' | "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+    --no-emit-index-url - --output-file setup/bootstrap.lock
