@@ -10,7 +10,7 @@ lock() { # lock FILE ARGUMENT…
 }
 lock edge.lock --extra edge
 lock run.lock --extra twin --extra api
-lock demo.lock --extra demo --group page
+lock demo.lock --extra demo --group build --group page
 lock dev.lock --extra demo --group dev
 printf 'uv\n' | "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
     --no-emit-index-url - --output-file setup/bootstrap.lock

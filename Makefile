@@ -1,0 +1,47 @@
+# The two commands: `make demo` (from nothing to a running twin) and `make test` (from nothing to the whole suite passed).
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench chaos lock clean environment page
+VENV := .venv/bin
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
+
+demo: ## the whole twin on this machine: database, broker, plant, two edge agents, api, page
+	@sh setup/environment.sh demo
+	@$(VENV)/python setup/page.py
+	@exec $(VENV)/twin demo $(ARGS)
+
+test: environment check ## everything: checks, then every test on real parts
+	@sh setup/test-programs.sh
+	@$(VENV)/python setup/page.py
+	$(VENV)/python -m pytest $(ARGS)
+
+check: environment ## ruff, basedpyright, import-linter
+	$(VENV)/ruff format --check .
+	$(VENV)/ruff check .
+	$(VENV)/basedpyright
+	$(VENV)/lint-imports
+
+format: environment ## mend what can be mended by machine
+	$(VENV)/ruff check --fix .
+	$(VENV)/ruff format .
+
+bench: environment page ## measure, write benchmarks/spine.json and docs/benchmarks.md
+	@sh setup/test-programs.sh
+	$(VENV)/python -m tests.benchmark $(ARGS)
+
+chaos: environment page ## the long journey: kills and cuts at random moments, store against truth log
+	@sh setup/test-programs.sh
+	$(VENV)/python -m pytest -m chaos -s --timeout 3600 tests/journey $(ARGS)
+
+environment:
+	@sh setup/environment.sh dev
+
+page: environment
+	@$(VENV)/python setup/page.py
+
+lock: environment ## resolve the dependencies anew
+	sh setup/lock.sh
+
+clean: ## remove what was built here (not the demo's data in .fabriquay)
+	rm -rf .venv .cache dist api/static api/web/node_modules .pytest_cache .ruff_cache .hypothesis
