@@ -1,0 +1,117 @@
+"""What the configuration says of one OPC UA server. In: a mapping from YAML. Out: a frozen `OpcUaSettings`.
+
+No asyncua here: `twin edge check` must not pay for it.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from twin.settings import Secret, Settings
+
+_NODE = re.compile(r"(?:nsu=(?P<uri>[^;]+);|ns=(?P<index>\d{1,5});)?(?P<identifier>[isgb]=.+)", re.DOTALL)
+
+
+def split_node(text: str) -> tuple[str | None, int, str]:
+    """``nsu=<uri>;s=…`` or ``ns=2;s=…`` → (namespace URI or None, namespace index, ``s=…``).
+
+    Raises:
+        ValueError: when it is neither.
+    """
+    match = _NODE.fullmatch(text)
+    if match is None or (text_of := match["identifier"])[0] == "i" and not text_of[2:].isdecimal():
+        raise ValueError("must be a node id: nsu=<namespace uri>;s=<name> (or i=, g=, b=), or ns=<index>;s=<name>")
+    return match["uri"], int(match["index"] or 0), text_of
+
+
+def _node(text: str) -> str:
+    split_node(text)
+    return text
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "opc.tcp" or not parts.hostname:
+        raise ValueError("must be opc.tcp://<host>:<port>/<path>")
+    if parts.username or parts.password:
+        raise ValueError("must not hold credentials; use the keys username and password")
+    return text
+
+
+class OpcUaSecurity(Settings):
+    """The secure channel: policy, mode, our certificate and the server's, which is pinned."""
+
+    policy: Literal["None", "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = "None"
+    mode: Literal["None", "Sign", "SignAndEncrypt"] = "None"
+    certificate: Path | None = None  # ours, .pem or .der; its URI is the application URI
+    private_key: Path | None = None
+    private_key_password: Secret | None = None
+    server_certificate: Path | None = None  # the only one that is accepted
+    trust_any_server: bool = False  # explicit: take whatever certificate the server shows
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.policy == "None") != (self.mode == "None"):
+            raise ValueError("policy and mode must both be None or both be set")
+        if self.policy == "None":
+            return self
+        if self.certificate is None or self.private_key is None:
+            raise ValueError(f"policy {self.policy} needs certificate and private_key")
+        if (self.server_certificate is None) != self.trust_any_server:
+            raise ValueError("give server_certificate, or (not both) say trust_any_server: true")
+        return self
+
+
+class OpcUaItem(Settings):
+    """One node that is monitored, and the signal that it feeds."""
+
+    node: Annotated[str, AfterValidator(_node)]
+    signal: str  # path of the signal
+    kind: Literal["measurement", "counter", "state", "text"] = "measurement"
+    unit: str = ""
+    sampling_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = None
+    queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    deadband: Annotated[float, Field(gt=0)] | None = None  # absolute, in the node's unit, applied by the server
+
+
+class OpcUaSettings(Settings):
+    """One OPC UA server and the nodes that are read from it."""
+
+    kind: Literal["opcua"]
+    name: Annotated[str, Field(pattern=r"[a-z0-9][a-z0-9-]{0,62}")]
+    url: Annotated[str, AfterValidator(_url)]
+    security: OpcUaSecurity = OpcUaSecurity()
+    username: str | None = None
+    password: Secret | None = None
+    publishing_interval_ms: Annotated[float, Field(ge=10, le=60_000)] = 500.0
+    sampling_interval_ms: Annotated[float, Field(ge=0, le=86_400_000)] = 100.0
+    queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = (
+        100  # values that the server holds per node while we are away
+    )
+    trigger: Literal["timestamp", "value"] = "timestamp"  # report a repeated value with a new source time, or not
+    publishes_in_flight: Annotated[int, Field(ge=1, le=10)] = 3
+    keep_alive_count: Annotated[int, Field(ge=1, le=1000)] = 10  # publishing intervals without data until a keep-alive
+    lifetime_count: Annotated[int, Field(ge=30, le=1_000_000)] = (
+        600  # publishing intervals that a subscription outlives us
+    )
+    missed_keep_alives: Annotated[int, Field(ge=1, le=20)] = 2  # this many in silence, and the link counts as dead
+    session_timeout_s: Annotated[float, Field(ge=10, le=86_400)] = 300.0
+    request_timeout_s: Annotated[float, Field(ge=1, le=120)] = 10.0
+    retry_items_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0  # how often refused nodes are tried again
+    items: Annotated[tuple[OpcUaItem, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.lifetime_count < 3 * self.keep_alive_count:
+            raise ValueError("lifetime_count must be at least three times keep_alive_count")
+        if self.password is not None and self.username is None:
+            raise ValueError("password needs username")
+        seen: set[str] = set()
+        for item in self.items:
+            if item.signal in seen:
+                raise ValueError(f"signal {item.signal} is fed by two items; remove one of them")
+            seen.add(item.signal)
+        return self
