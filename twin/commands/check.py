@@ -1,0 +1,63 @@
+"""`twin check`: every file of a configuration folder, and each against the others, without the network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.config import AgentSettings, load_agent, node_schema
+from twin.commands.settings import load_twin
+from twin.errors import ConfigError
+from twin.plant.load import load_plant
+from twin.plant.tree import Plant
+
+
+def check_folder(folder: Path) -> list[str]:
+    """One line per good file.
+
+    Raises:
+        ConfigError: with every problem of every file.
+    """
+    problems: list[str] = []
+    lines: list[str] = []
+    plant: Plant | None = None
+    plant_path = folder / "plant.yaml"
+    try:
+        settings = load_twin(folder / "twin.yaml")
+        plant_path = settings.plant
+        lines.append(f"{folder / 'twin.yaml'}: ok")
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        plant = load_plant(plant_path)
+        lines.append(f"{plant_path}: ok, {len(plant.assets)} assets, {len(plant.signals)} signals")
+    except ConfigError as error:
+        problems += error.problems
+    owners: dict[str, Path] = {}
+    for path in sorted(folder.glob("edge-*.yaml")):
+        try:
+            agent = load_agent(path)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        lines.append(f"{path}: ok, node {agent.node}, {len(agent.sources)} sources")
+        if plant is not None:
+            problems += _against_plant(path, agent, plant, plant_path, owners)
+    if problems:
+        raise ConfigError(problems)
+    return lines
+
+
+def _against_plant(
+    path: Path, agent: AgentSettings, plant: Plant, plant_path: Path, owners: dict[str, Path]
+) -> Iterator[str]:
+    known = {signal.path: signal for signal in plant.signals}
+    for entry in node_schema(agent).entries:
+        signal = known.get(entry.path)
+        if signal is None:
+            yield (
+                f"{path}: signal {entry.path!r} is not in {plant_path}: add it under its asset's signals or remove the mapping"
+            )
+        elif (entry.kind == "text") != (signal.kind == "text"):
+            yield f"{path}: signal {entry.path!r} is {entry.kind} here and {signal.kind} in {plant_path}: make them agree"
+        other = owners.setdefault(entry.path, path)
+        if other != path:
+            yield f"{path}: signal {entry.path!r} is read by {other} too: keep one of the two"

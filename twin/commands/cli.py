@@ -1,0 +1,165 @@
+"""The one command line, `twin`. Each command imports what it needs when it runs: `twin edge …` pays for the edge only."""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from twin.errors import ConfigError, Retryable
+
+app = typer.Typer(
+    help="Fabriquay: the live digital twin of a micro-factory and a container terminal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+edge_app = typer.Typer(help="The agent on a gateway: reads equipment, keeps every value, sends it on.", no_args_is_help=True)
+app.add_typer(edge_app, name="edge")
+
+Configuration = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+TWIN_YAML = Path("configs/twin.yaml")
+
+
+def main() -> None:
+    """Entry point: turns the three kinds of error into messages and exit statuses."""
+    logging.basicConfig(
+        level=os.environ.get("FABRIQUAY_LOG", "INFO").upper(),
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        app()
+    except ConfigError as error:
+        for problem in error.problems:
+            typer.secho(problem, err=True, fg="red")
+        count = len(error.problems)
+        typer.echo(f"{count} problem{'s' if count > 1 else ''} in the configuration; nothing was started.", err=True)
+        raise SystemExit(2) from None
+    except Retryable as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise SystemExit(1) from None
+
+
+def serve(process: Coroutine[Any, Any, None]) -> None:
+    """Run a process until SIGINT or SIGTERM; shutdown is cancellation."""
+
+    async def until_signal() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await process
+
+    asyncio.run(until_signal())
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """Options before the command."""
+    if show:
+        typer.echo(f"fabriquay {importlib.metadata.version('fabriquay')}")
+        raise typer.Exit
+
+
+@edge_app.command("run")
+def edge_run(config: Configuration) -> None:
+    """Run the agent until it is stopped."""
+    from edge.agent import run_agent
+    from edge.config import load_agent
+
+    serve(run_agent(load_agent(config)))
+
+
+@edge_app.command("check")
+def edge_check(config: Configuration) -> None:
+    """Check an agent's configuration without touching the network."""
+    from edge.config import load_agent
+
+    settings = load_agent(config)
+    typer.secho(f"{config}: ok, node {settings.node}, {len(settings.sources)} sources", fg="green")
+
+
+@app.command()
+def run(config: Configuration = TWIN_YAML) -> None:
+    """Run the hot path: receive, commit, judge, publish the live state."""
+    from twin.commands.run import run_twin
+    from twin.commands.settings import load_twin
+
+    serve(run_twin(load_twin(config)))
+
+
+@app.command()
+def api(config: Configuration = TWIN_YAML) -> None:
+    """Serve the REST API, the live feed and the web page."""
+    from twin.commands.serve_api import serve_api
+    from twin.commands.settings import load_twin
+
+    serve(serve_api(load_twin(config)))
+
+
+@app.command()
+def migrate(config: Configuration = TWIN_YAML) -> None:
+    """Bring the database's schema up to date and register the plant's signals."""
+    from twin.commands.migrate import migrate_store
+    from twin.commands.settings import load_twin
+
+    asyncio.run(migrate_store(load_twin(config)))
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="The folder with twin.yaml, the plant and the edge-*.yaml files.")] = Path("configs"),
+) -> None:
+    """Check every configuration file, and each against the others, without touching the network."""
+    from twin.commands.check import check_folder
+
+    for line in check_folder(folder):
+        typer.secho(line, fg="green")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its data; a second start continues with it.")] = Path(
+        ".fabriquay"
+    ),
+    configs: Annotated[Path | None, typer.Option(help="The configuration folder; default: the demo plant.")] = None,
+    rate: Annotated[float, typer.Option(help="Sampling rate factor of the simulated plant.")] = 1.0,
+    port: Annotated[int, typer.Option(help="The page's port; another free one when it is taken.")] = 8000,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """The whole twin on this machine: database, broker, simulated plant, two edge agents, run, api and page."""
+    from twin.commands.demo import DemoOptions, run_demo
+
+    raise SystemExit(asyncio.run(run_demo(DemoOptions(folder, configs, rate, port, open_page))))
+
+
+@app.command(hidden=True)
+def broker(port: int, folder: Path) -> None:
+    """The embedded broker of the demo; its password comes from FABRIQUAY_BROKER_PASSWORD."""
+    from twin.demo.broker import demo_users, run_broker
+
+    serve(run_broker(port, demo_users(os.environ["FABRIQUAY_BROKER_PASSWORD"]), folder))
+
+
+@app.command(hidden=True)
+def equipment(config: Configuration) -> None:
+    """The simulated plant: real OPC UA server and MQTT devices."""
+    from twin.commands.equipment import simulate
+
+    serve(simulate(config))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""The embedded MQTT broker of the demo: amqtt on loopback, in its own process, with users and per-user topics.
+
+In: a port and the users. Out: an MQTT 3.1.1 broker. Production runs Mosquitto; nothing else imports amqtt.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from amqtt.broker import Broker  # pyright: ignore[reportMissingTypeStubs]
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUser:
+    """One user: what it may publish and what it may subscribe to (MQTT topic filters)."""
+
+    password: str
+    publish: Sequence[str]
+    subscribe: Sequence[str]
+
+
+def demo_users(password: str) -> dict[str, BrokerUser]:
+    """The demo's users; configs/mosquitto/acl says the same for production."""
+    return {
+        "edge": BrokerUser(
+            password,
+            publish=["fabriquay/1/+/data", "fabriquay/1/+/schema/+", "fabriquay/1/+/health"],
+            subscribe=["fabriquay/1/+/receipt", "fabriquay/1/+/command", "terminal/#", "uagv/#"],
+        ),
+        "twin": BrokerUser(password, publish=["fabriquay/1/#"], subscribe=["fabriquay/1/#"]),
+        "api": BrokerUser(password, publish=[], subscribe=["fabriquay/1/_twin/#"]),
+        "devices": BrokerUser(password, publish=["terminal/#", "uagv/#"], subscribe=["terminal/#", "uagv/#"]),
+    }
+
+
+async def run_broker(port: int, users: Mapping[str, BrokerUser], folder: Path) -> None:
+    """Serve on 127.0.0.1:`port` until cancelled. `folder` receives the password file (argon2 hashes, mode 0600)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    passwords = folder / "broker-passwords"
+    passwords.touch(mode=0o600)
+    hasher = Argon2Hasher(time_cost=2, memory_cost=19_456, parallelism=1)
+    passwords.write_text("".join(f"{name}:{hasher.hash(user.password)}\n" for name, user in users.items()))
+    for noisy in ("amqtt", "transitions"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    broker = Broker(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
+            "plugins": {
+                "amqtt.plugins.authentication.FileAuthPlugin": {"password_file": str(passwords)},
+                "amqtt.plugins.topic_checking.TopicAccessControlListPlugin": {
+                    "publish_acl": {name: list(user.publish) for name, user in users.items()},
+                    "subscribe_acl": {name: list(user.subscribe) for name, user in users.items()},
+                    "acl": {name: list(user.subscribe) for name, user in users.items()},
+                },
+            },
+        }
+    )
+    await broker.start()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await broker.shutdown()
