@@ -1,0 +1,1 @@
+"""What the twin believes about the plant, and the pure folds that keep it true."""

@@ -1,6 +1,6 @@
 """What the twin believes: findings, transitions and the live state of one asset.
 
-In: nothing; these are the nouns of the judge and fold hops. Out: frozen values for the store, the live feed and the page.
+These are the nouns of the judge and fold hops; frozen values for the store, the live feed and the page.
 All instants are nanoseconds UTC inside; `twin.state.document` writes them as RFC 3339.
 """
 

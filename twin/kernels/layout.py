@@ -1,0 +1,189 @@
+"""The memory of the hot path: one record per signal and block, and the hash by which a snapshot knows it again.
+
+Blocks are indexed by signal id, counters by slot. Nothing here may change its meaning without a new `VERSION`:
+a snapshot of another layout is refused, and the monitor replays from the store.
+"""
+
+import hashlib
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+VERSION = 1
+
+Record: TypeAlias = Any  # one record of a block; numpy has no static type for its fields
+Records: TypeAlias = Any  # a block
+
+NEVER_NS = np.iinfo(np.int64).min
+REGIMES = 8  # machine-state codes 0 to 6 have a baseline each, everything else shares the last
+UNKNOWN_REGIME = REGIMES - 1
+RECENT = 32  # increments kept per counter for the present rate
+
+# Kinds, as the kernels know them. A signal id that the plant does not have is NO_KIND and is passed over.
+NO_KIND, MEASUREMENT, COUNTER, STATE, TEXT = range(5)
+
+# Detectors of an episode, in the order of their bits.
+QUALITY, RANGE, SPIKE, FLATLINE, DRIFT = range(5)
+DETECTORS = 5
+
+# What the event kernel reports.
+OPENED, CLOSED, ENTERED = 1, 2, 3
+
+EXACT = np.dtype(
+    [  # 64 bytes: what was said last, exactly
+        ("time", np.int64),  # source time, ns UTC
+        ("value", np.float64),
+        ("received", np.int64),  # ns UTC
+        ("origin", np.float64),  # first good value; everything learnt is relative to it, so that float32 suffices
+        ("settle_until", np.int64),  # ns UTC; a machine state has just begun, nothing is judged or learnt
+        ("accepted", np.int64),
+        ("late", np.int32),  # at or before `time`: stored, but not judged
+        ("bad", np.int32),
+        ("quality", np.uint8),
+        ("kind", np.int8),
+        ("node", np.int16),  # place in the engine's list of nodes
+        ("spare", np.int32),
+    ]
+)
+
+HOT = np.dtype(
+    [  # 64 bytes, one cache line: the baseline of the present machine state
+        ("mean", np.float32),
+        ("var", np.float32),
+        ("cov1", np.float32),  # lag-1 autocovariance
+        ("slow_mean", np.float32),
+        ("cusum_up", np.float32),  # in standard deviations of the whitened residual
+        ("cusum_down", np.float32),
+        ("last", np.float32),
+        ("base", np.float32),  # seasonal baseline of the present slot
+        ("inv_scale", np.float32),
+        ("step", np.float32),  # smallest change ever seen: the resolution of a quantised sensor
+        ("cusum_ceiling", np.float32),  # greatest CUSUM while learning
+        ("run_ceiling", np.int32),  # longest run of one value that was normal
+        ("run", np.int32),
+        ("n", np.int32),
+        ("age_s", np.float32),  # time spent learning
+        ("regime", np.int8),
+        ("z_ceiling", np.int8),  # greatest |z| while learning, in eighths
+        ("flags", np.int16),  # bits 0-4 open, 5-9 pending, 14 thawed
+    ]
+)
+
+REGIME = np.dtype(
+    [  # the baselines of the machine states that are not present
+        ("mean", np.float32),
+        ("var", np.float32),
+        ("cov1", np.float32),
+        ("slow_mean", np.float32),
+        ("step", np.float32),
+        ("cusum_ceiling", np.float32),
+        ("age_s", np.float32),
+        ("run_ceiling", np.int32),
+        ("n", np.int32),
+        ("z_ceiling", np.int32),
+    ]
+)
+
+EPISODE = np.dtype(
+    [  # touched only while something is wrong
+        ("since", np.int64),
+        ("last_bad", np.int64),
+        ("peak", np.float32),
+        ("streak", np.int32),
+    ]
+)
+
+COUNT = np.dtype(
+    [  # one counter
+        ("signal", np.int32),
+        ("samples", np.int32),
+        ("last", np.int64),  # last value that was believed
+        ("last_time", np.int64),
+        ("modulus", np.int64),  # 0 until known
+        ("highest", np.int64),
+        ("max_rate", np.float64),  # 1/s
+        ("total", np.int64),  # parts since the first sample
+        ("estimated", np.int64),  # of these, counted across a gap
+        ("shift_start", np.int64),  # ns UTC
+        ("shift_end", np.int64),
+        ("shift_total", np.int64),
+        ("shift_estimated", np.int64),
+        ("held_first", np.int64),  # values that do not follow from `last`, waiting for a second witness
+        ("held_first_time", np.int64),
+        ("held", np.int64),
+        ("held_time", np.int64),
+        ("held_streak", np.int32),
+        ("rollovers", np.int32),
+        ("resets", np.int32),
+        ("glitches", np.int32),
+        ("head", np.int32),  # increments ever pushed to the two rings
+        ("spare", np.int32),
+        ("recent_time", np.int64, (RECENT,)),
+        ("recent_count", np.int64, (RECENT,)),
+    ]
+)
+
+CONFIG = np.dtype(
+    [  # from the plant model; not part of a snapshot
+        ("low", np.float64),
+        ("high", np.float64),
+        ("gap_s", np.float64),  # more silence than this breaks a series
+        ("asset", np.int32),
+        ("slot", np.int32),  # of a counter
+        ("calendar", np.int32),
+        ("kind", np.int8),
+        ("machine_state", np.int8),  # 1: its value chooses the regime of the asset's measurements
+    ],
+    align=True,
+)
+
+REPORT = np.dtype(
+    [  # what the event kernel has to say; sparse
+        ("what", np.int32),
+        ("detector", np.int32),
+        ("signal", np.int32),
+        ("spare", np.int32),
+        ("time", np.int64),
+        ("since", np.int64),
+        ("score", np.float64),
+        ("value", np.float64),
+        ("centre", np.float64),  # the learnt baseline, in the signal's unit
+        ("spread", np.float64),
+    ]
+)
+
+
+def schema_hash() -> str:
+    """16 hex digits that change with the layout of any block of the state."""
+    described = [str(dtype.descr) for dtype in (EXACT, HOT, REGIME, EPISODE, COUNT)]
+    return hashlib.sha256("\n".join([str(VERSION), *described]).encode()).hexdigest()[:16]
+
+
+def exact_block(size: int) -> NDArray[np.void]:
+    """Shape [size]; nothing was ever said."""
+    block = np.zeros(size, EXACT)
+    block["time"] = NEVER_NS
+    block["settle_until"] = NEVER_NS
+    block["value"] = np.nan
+    block["origin"] = np.nan
+    block["node"] = -1
+    return block
+
+
+def hot_block(size: int) -> NDArray[np.void]:
+    """Shape [size]; nothing was learnt yet."""
+    block = np.zeros(size, HOT)
+    block["inv_scale"] = 1.0
+    block["regime"] = UNKNOWN_REGIME
+    return block
+
+
+def count_block(signals: NDArray[np.int32]) -> NDArray[np.void]:
+    """Shape [slots]; one for each counter of `signals`."""
+    block = np.zeros(len(signals), COUNT)
+    block["signal"] = signals
+    block["max_rate"] = 10.0
+    block["shift_start"] = NEVER_NS
+    block["shift_end"] = NEVER_NS
+    return block
