@@ -1,0 +1,284 @@
+"""Hops *send* and *receive*: one batch of one node ⇄ one MQTT payload.
+
+In: readings and gaps of the spool. Out: bytes; and back: `WireColumns`, the typed columns still in their planes, or
+`Rejected`. A payload is a header that is never compressed, with its own checksum, and one zstd frame with a checksum:
+
+    header   magic "FQ", format version, lane, epoch, number, schema hash, counts, creation time, node, CRC-32
+    body     numeric rows (handle, server present, source, server, received, quality, value),
+             text rows (the same, then text lengths and UTF-8), gaps (JSON)
+
+Rows are sorted by handle, each signal's in the order of arrival. Byte order is little-endian. Times are exact to the
+nanosecond except `received_ns`, which is floored to the microsecond.
+"""
+
+import json
+import struct
+import sys
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, cast
+
+import zstandard
+
+from twin.errors import Rejected
+from twin.wire.columns import ColumnReader, FloatColumn, IntColumn, put_floats, put_integers
+from twin.wire.reading import Gap, GapCause, Lane, Reading
+from twin.wire.topic import NODE_NAME
+
+if sys.byteorder != "little":  # the planes are cut from native words
+    raise ImportError("the wire format is little-endian; this machine is not")
+
+MAGIC = b"FQ"
+FORMAT = 1
+MOST_READINGS = 1 << 20  # per batch, numbers and texts together
+MOST_GAPS = 1 << 16
+MOST_BODY_BYTES = 32 << 20  # before compression
+COMPRESSION_LEVEL = 3
+_HEADER = struct.Struct("<2sBB16sQ8sIIIqB")
+_CRC = struct.Struct("<I")
+_LANE_AT = 3
+_LENGTH = struct.Struct("<I")
+_handle = itemgetter(0)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """What stands uncompressed before every batch."""
+
+    node: str
+    epoch: str  # 32 hex digits
+    number: int  # from 1; 0 = not numbered
+    lane: Lane
+    schema_hash: str  # 16 hex digits
+    numbers: int  # rows whose value is a number
+    texts: int  # rows whose value is a text
+    gaps: int
+    created_ns: int
+    body_at: int  # where the zstd frame begins
+
+
+@dataclass(frozen=True, slots=True)
+class RowColumns:
+    """The columns that numeric and text rows share; `server` has one row per 1 in `server_present`."""
+
+    handle: IntColumn
+    server_present: IntColumn
+    source: IntColumn
+    server: IntColumn  # relative to the source times of its rows
+    received: IntColumn  # relative to `source`; microseconds already multiplied
+    quality: IntColumn
+
+
+@dataclass(frozen=True, slots=True)
+class WireColumns:
+    """One decoded batch: its header and its columns, nothing copied out of the decompressed body."""
+
+    header: BatchHeader
+    numbers: RowColumns
+    values: FloatColumn
+    texts: RowColumns
+    text: tuple[str, ...]
+    gaps: tuple[Gap, ...]
+
+    def readings(self) -> list[Reading]:
+        """The readings one by one, numbers first: for tools and tests; ingest reads the columns."""
+        return _rows(self.numbers, self.values.values()) + _rows(self.texts, self.text)
+
+
+def encode(
+    readings: Sequence[Reading],
+    gaps: Sequence[Gap],
+    *,
+    node: str,
+    epoch: str,
+    number: int,
+    lane: Lane,
+    schema_hash: str,
+    created_ns: int,
+) -> bytes:
+    """One payload.
+
+    Raises:
+        Rejected: more than `MOST_READINGS`, `MOST_GAPS` or `MOST_BODY_BYTES`, or a number beyond its column (times are
+            int64, handles and qualities not negative).
+    """
+    ordered = sorted(readings, key=_handle)
+    numeric, textual = _split(ordered)
+    if len(ordered) > MOST_READINGS or len(gaps) > MOST_GAPS:
+        raise Rejected("too-large", f"{len(ordered)} readings and {len(gaps)} gaps do not fit into one batch")
+    try:
+        body = b"".join([*_put_rows(numeric), *_put_texts(textual), _put_gaps(gaps)])
+    except (OverflowError, struct.error) as error:
+        raise Rejected("out-of-range", f"a time, handle or quality does not fit its column: {error}") from error
+    if len(body) > MOST_BODY_BYTES:
+        raise Rejected("too-large", f"a body of {len(body)} bytes does not fit into one batch")
+    name = node.encode("ascii")
+    head = _HEADER.pack(
+        MAGIC, FORMAT, lane, bytes.fromhex(epoch), number, bytes.fromhex(schema_hash),
+        len(numeric), len(textual), len(gaps), created_ns, len(name),
+    )  # fmt: skip
+    compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
+    return head + name + _crc(head + name) + compressor.compress(body)
+
+
+def with_lane(payload: bytes, lane: Lane) -> bytes:
+    """The same batch in the other lane; the checksum leaves the lane out."""
+    return payload[:_LANE_AT] + bytes([lane]) + payload[_LANE_AT + 1 :]
+
+
+def read_header(payload: bytes) -> BatchHeader:
+    """The header alone, cheap.
+
+    Raises:
+        Rejected: 'malformed' when it is not one of ours or was damaged.
+    """
+    if len(payload) < _HEADER.size:
+        raise Rejected("malformed", f"{len(payload)} bytes are too few for a batch header")
+    magic, version, lane, epoch, number, schema, numbers, texts, gaps, created_ns, length = _HEADER.unpack_from(payload)
+    if magic != MAGIC or version != FORMAT:
+        raise Rejected("malformed", f"not a batch of format {FORMAT}: it begins with {payload[:3]!r}")
+    end = _HEADER.size + length
+    if payload[end : end + _CRC.size] != _crc(payload[:end]):
+        raise Rejected("malformed", "the batch header's checksum is wrong")
+    name = payload[_HEADER.size : end].decode("ascii", errors="replace")
+    if not NODE_NAME.fullmatch(name) or lane not in (Lane.LIVE, Lane.HISTORY):
+        raise Rejected("malformed", f"the batch header names node {name!r} and lane {lane}")
+    if numbers + texts > MOST_READINGS or gaps > MOST_GAPS:
+        raise Rejected("malformed", f"the batch header counts {numbers + texts} readings and {gaps} gaps")
+    return BatchHeader(
+        name, epoch.hex(), number, Lane(lane), schema.hex(), numbers, texts, gaps, created_ns, end + _CRC.size
+    )
+
+
+def decode(payload: bytes) -> WireColumns:
+    """The columns of a payload, in bounded memory whatever it holds.
+
+    Raises:
+        Rejected: 'malformed'.
+    """
+    header = read_header(payload)
+    reader = ColumnReader(memoryview(_decompress(memoryview(payload)[header.body_at :])))
+    numbers, values = _take_rows(reader, header.numbers), reader.floats(header.numbers)
+    texts = _take_rows(reader, header.texts)
+    text = _take_texts(reader, header.texts)
+    gaps = _take_gaps(bytes(reader.take(_LENGTH.unpack(reader.take(_LENGTH.size))[0])), header.gaps)
+    reader.finish()
+    return WireColumns(header, numbers, values, texts, text, gaps)
+
+
+def _crc(head: bytes) -> bytes:
+    return _CRC.pack(zlib.crc32(head[_LANE_AT + 1 :], zlib.crc32(head[:_LANE_AT])))
+
+
+def _decompress(frame: memoryview) -> bytes:
+    try:
+        size = zstandard.frame_content_size(frame)
+        if not 0 <= size <= MOST_BODY_BYTES:
+            raise Rejected("malformed", f"a body of {size} bytes is not allowed")
+        decompressor = zstandard.ZstdDecompressor(max_window_size=MOST_BODY_BYTES)
+        return decompressor.decompress(frame, max_output_size=size, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise Rejected("malformed", f"the body cannot be decompressed: {error}") from error
+
+
+def _split(ordered: list[Reading]) -> tuple[list[Reading], list[Reading]]:
+    if str not in {type(reading.value) for reading in ordered}:
+        return ordered, []
+    return [r for r in ordered if not isinstance(r.value, str)], [r for r in ordered if isinstance(r.value, str)]
+
+
+def _put_rows(rows: list[Reading]) -> list[bytes]:
+    if not rows:
+        return [put_integers(())] * 6 + [put_floats(())]
+    parts, values = _put_columns(rows)
+    return [*parts, put_floats(cast("tuple[float, ...]", values), grouped=_grouped(rows))]
+
+
+def _put_texts(rows: list[Reading]) -> list[bytes]:
+    if not rows:
+        return [put_integers(())] * 7
+    parts, values = _put_columns(rows)
+    texts = [cast("str", value).encode("utf-8", errors="surrogatepass") for value in values]
+    return [*parts, put_integers([len(text) for text in texts]), *texts]
+
+
+def _put_columns(rows: list[Reading]) -> tuple[list[bytes], tuple[float | str, ...]]:
+    handles, sources, values, qualities, servers, received = zip(*rows, strict=True)
+    grouped = _grouped(rows)
+    present, stamped, references = [1], servers, sources
+    if 0 in servers:
+        present = [1 if server else 0 for server in servers]
+        stamped = tuple(server for server in servers if server)
+        references = tuple(source for source, server in zip(sources, servers, strict=True) if server)
+    return [
+        put_integers(handles, grouped=True),
+        put_integers(present if len(present) == len(rows) else [1] * len(rows)),
+        put_integers(sources, grouped=grouped),
+        put_integers(stamped, reference=references),
+        put_integers([at - at % 1000 for at in received], reference=sources),
+        put_integers(qualities),
+    ], values
+
+
+def _grouped(rows: list[Reading]) -> bool:
+    """True when a signal has several rows, judged from a sorted list without looking at every row."""
+    middle = len(rows) // 2
+    return rows[middle].handle == rows[min(middle + 2, len(rows) - 1)].handle
+
+
+def _take_rows(reader: ColumnReader, count: int) -> RowColumns:
+    handle, present, source = reader.integers(count), reader.integers(count), reader.integers(count)
+    stamped = sum(value == 1 for value in present.values())
+    return RowColumns(handle, present, source, reader.integers(stamped), reader.integers(count), reader.integers(count))
+
+
+def _take_texts(reader: ColumnReader, count: int) -> tuple[str, ...]:
+    try:
+        return tuple(
+            str(reader.take(_length(length)), "utf-8", "surrogatepass") for length in reader.integers(count).values()
+        )
+    except UnicodeDecodeError as error:
+        raise Rejected("malformed", f"a text is not UTF-8: {error}") from error
+
+
+def _length(length: int) -> int:
+    if length < 0:
+        raise Rejected("malformed", "a text has a negative length")
+    return length
+
+
+def _put_gaps(gaps: Sequence[Gap]) -> bytes:
+    document = [[list(gap.handles), gap.from_ns, gap.to_ns, gap.cause.value, gap.detail] for gap in gaps]
+    data = json.dumps(document, separators=(",", ":")).encode("ascii")
+    return _LENGTH.pack(len(data)) + data
+
+
+def _take_gaps(data: bytes, count: int) -> tuple[Gap, ...]:
+    try:
+        document: Any = json.loads(data)
+        gaps = tuple(_gap(*entry) for entry in document)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Rejected("malformed", f"the gaps cannot be read: {error}") from error
+    if len(gaps) != count:
+        raise Rejected("malformed", f"{len(gaps)} gaps where the header counts {count}")
+    return gaps
+
+
+def _gap(handles: Any, from_ns: Any, to_ns: Any, cause: Any, detail: Any) -> Gap:
+    whole = all(type(number) is int and -(1 << 63) <= number < 1 << 63 for number in [*handles, from_ns, to_ns])
+    if not whole or not isinstance(detail, str) or not isinstance(handles, list):
+        raise TypeError("handles and times must be whole numbers, the detail a text")
+    return Gap(tuple(cast("list[int]", handles)), from_ns, to_ns, GapCause(cause), detail)
+
+
+def _rows(columns: RowColumns, values: Sequence[float] | Sequence[str]) -> list[Reading]:
+    source = columns.source.values()
+    present = columns.server_present.values()
+    references = [at for at, there in zip(source, present, strict=True) if there == 1]
+    stamped = iter(columns.server.values(references))
+    server = [next(stamped) if there == 1 else 0 for there in present]
+    received = columns.received.values(source)
+    rows = zip(columns.handle.values(), source, values, columns.quality.values(), server, received, strict=True)
+    return [Reading(*row) for row in rows]
