@@ -1,0 +1,1 @@
+"""Anomaly evidence: what the detectors found, in words a person can act on. Pure."""

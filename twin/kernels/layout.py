@@ -5,6 +5,7 @@ a snapshot of another layout is refused, and the monitor replays from the store.
 """
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -187,3 +188,25 @@ def count_block(signals: NDArray[np.int32]) -> NDArray[np.void]:
     block["shift_start"] = NEVER_NS
     block["shift_end"] = NEVER_NS
     return block
+
+
+@dataclass(slots=True)
+class Blocks:
+    """The whole numeric state of the hot path; indexed by signal id, counters by slot."""
+
+    exact: NDArray[np.void]  # [S] EXACT
+    hot: NDArray[np.void]  # [S] HOT
+    regimes: NDArray[np.void]  # [S, REGIMES] REGIME
+    episodes: NDArray[np.void]  # [S, DETECTORS] EPISODE
+    counters: NDArray[np.void]  # [slots] COUNT
+
+
+def empty_blocks(size: int, counters: NDArray[np.int32]) -> Blocks:
+    """Blocks for signal ids below `size`, with a counter for each of these signals."""
+    return Blocks(
+        exact=exact_block(size),
+        hot=hot_block(size),
+        regimes=np.zeros((size, REGIMES), REGIME),
+        episodes=np.zeros((size, DETECTORS), EPISODE),
+        counters=count_block(counters),
+    )

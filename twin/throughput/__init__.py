@@ -1,0 +1,1 @@
+"""Counters → production: rates and shift totals. Pure."""
