@@ -1,0 +1,37 @@
+"""Types with inheritance → the whole signals of one unit. In: `types` of the document. Out: merged `SignalText`s."""
+
+from collections.abc import Iterator, Mapping
+
+from twin.plant.document import PlantText, SignalText
+
+
+def lineage(text: PlantText, name: str) -> list[str]:
+    """The type and its ancestors, nearest first; ends at an unknown ancestor or before a name comes again."""
+    chain: list[str] = []
+    step: str | None = name
+    while step is not None and step in text.types and step not in chain:
+        chain.append(step)
+        step = text.types[step].extends
+    return chain
+
+
+def cycles(text: PlantText) -> Iterator[str]:
+    """Each type that is its own ancestor."""
+    for name in text.types:
+        last = text.types[lineage(text, name)[-1]].extends
+        if last == name:
+            yield name
+
+
+def merged_signals(text: PlantText, type_name: str, own: Mapping[str, SignalText]) -> dict[str, SignalText]:
+    """The signals of a unit: the oldest ancestor's first, each key overridden by the nearest that gives it."""
+    merged: dict[str, SignalText] = {}
+    layers = [text.types[name].signals for name in reversed(lineage(text, type_name))]
+    for layer in [*layers, own]:
+        for name, signal in layer.items():
+            merged[name] = _over(merged[name], signal) if name in merged else signal
+    return merged
+
+
+def _over(older: SignalText, newer: SignalText) -> SignalText:
+    return older.model_copy(update={key: getattr(newer, key) for key in newer.model_fields_set})

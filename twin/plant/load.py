@@ -1,0 +1,100 @@
+"""`configs/plant.yaml` → `Plant`. Every problem of the file at once, each with file, line, key and what to do."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from twin.errors import ConfigError
+from twin.plant.calendar import Calendar, PlannedStop, ShiftPattern
+from twin.plant.check import problems
+from twin.plant.document import CalendarText, PlantText, SignalText
+from twin.plant.flow import Buffer
+from twin.plant.inherit import merged_signals
+from twin.plant.tree import Asset, Kind, MachineState, Plant, Signal
+from twin.plant.walk import links, walk
+from twin.settings import Document
+
+_DEFAULT_PERIOD_S = 1.0
+_STALE_PERIODS = 5.0  # without stale_after_s a signal is stale after this many periods
+
+
+def load_plant(path: Path) -> Plant:
+    """Read and check the plant model.
+
+    Raises:
+        ConfigError: with every problem that was found.
+    """
+    document = Document(path)
+    text = document.model(PlantText)
+    found = list(problems(document, text))
+    if found:
+        raise ConfigError(found)
+    return compile_plant(text, revision(document.data))
+
+
+def revision(data: object) -> str:
+    """The content's fingerprint, 16 hex digits."""
+    canonical = json.dumps(data, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def compile_plant(text: PlantText, fingerprint: str) -> Plant:
+    """The checked document as frozen models."""
+    assets: list[Asset] = []
+    signals: list[Signal] = []
+    buffers: dict[str, Buffer] = {}
+    for place in walk(text):
+        asset, unit = place.asset, place.unit
+        merged = merged_signals(text, unit.type, unit.signals) if unit else {}
+        own = [_signal(text, asset.path, name, signal) for name, signal in merged.items()]
+        assets.append(_with_signals(asset, own))
+        signals += own
+        if unit and unit.capacity:
+            buffers[asset.path] = Buffer(asset.path, unit.capacity)
+    return Plant(
+        enterprise=text.enterprise,
+        title=text.title,
+        revision=fingerprint,
+        assets=tuple(assets),
+        signals=tuple(signals),
+        flow=tuple(link for group in text.flow for link in links(group)),
+        buffers=buffers,
+        calendars={name: _calendar(name, one) for name, one in text.calendars.items()},
+    )
+
+
+def _with_signals(asset: Asset, own: list[Signal]) -> Asset:
+    paths = tuple(signal.path for signal in own)
+    return replace(asset, signals=paths)
+
+
+def _signal(text: PlantText, asset: str, name: str, signal: SignalText) -> Signal:
+    low, high = signal.range or (None, None)
+    period_s = signal.period_s or _DEFAULT_PERIOD_S
+    states = text.states[signal.states] if signal.states else {}
+    return Signal(
+        path=f"{asset}/{name}",
+        asset=asset,
+        name=name,
+        title=signal.title or name.replace("-", " ").capitalize(),
+        kind=signal.kind or Kind.MEASUREMENT,
+        unit=signal.unit or "",
+        low=low,
+        high=high,
+        role=signal.role,
+        period_s=period_s,
+        stale_after_s=signal.stale_after_s or _STALE_PERIODS * period_s,
+        states={code: MachineState(one.name, one.category or "") for code, one in states.items()},
+        resolution=signal.resolution,
+    )
+
+
+def _calendar(name: str, text: CalendarText) -> Calendar:
+    return Calendar(
+        name=name,
+        timezone=text.timezone,
+        patterns=tuple(ShiftPattern(one, shift.hours, shift.days) for one, shift in text.shifts.items()),
+        holidays=frozenset(text.holidays),
+        stops=tuple(PlannedStop(title, stop.hours, stop.days, stop.date) for title, stop in text.planned_stops.items()),
+    )
