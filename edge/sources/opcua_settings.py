@@ -10,9 +10,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from twin.settings import Secret, Settings
+from twin.settings import Settings
 
 _NODE = re.compile(r"(?:nsu=(?P<uri>[^;]+);|ns=(?P<index>\d{1,5});)?(?P<identifier>[isgb]=.+)", re.DOTALL)
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+Hidden = Annotated[str | None, Field(repr=False)]
 
 
 def split_node(text: str) -> tuple[str | None, int, str]:
@@ -22,9 +25,16 @@ def split_node(text: str) -> tuple[str | None, int, str]:
         ValueError: when it is neither.
     """
     match = _NODE.fullmatch(text)
-    if match is None or (text_of := match["identifier"])[0] == "i" and not text_of[2:].isdecimal():
+    if match is None or not _identifier_is_sound(match["identifier"]):
         raise ValueError("must be a node id: nsu=<namespace uri>;s=<name> (or i=, g=, b=), or ns=<index>;s=<name>")
-    return match["uri"], int(match["index"] or 0), text_of
+    return match["uri"], int(match["index"] or 0), match["identifier"]
+
+
+def _identifier_is_sound(identifier: str) -> bool:
+    kind, value = identifier[0], identifier[2:]
+    if kind == "i":
+        return value.isascii() and value.isdecimal() and int(value) < 2**32
+    return kind != "g" or _GUID.fullmatch(value) is not None
 
 
 def _node(text: str) -> str:
@@ -48,7 +58,7 @@ class OpcUaSecurity(Settings):
     mode: Literal["None", "Sign", "SignAndEncrypt"] = "None"
     certificate: Path | None = None  # ours, .pem or .der; its URI is the application URI
     private_key: Path | None = None
-    private_key_password: Secret | None = None
+    private_key_password: Hidden = None
     server_certificate: Path | None = None  # the only one that is accepted
     trust_any_server: bool = False  # explicit: take whatever certificate the server shows
 
@@ -85,7 +95,7 @@ class OpcUaSettings(Settings):
     url: Annotated[str, AfterValidator(_url)]
     security: OpcUaSecurity = OpcUaSecurity()
     username: str | None = None
-    password: Secret | None = None
+    password: Hidden = None
     publishing_interval_ms: Annotated[float, Field(ge=10, le=60_000)] = 500.0
     sampling_interval_ms: Annotated[float, Field(ge=0, le=86_400_000)] = 100.0
     queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = (

@@ -1,6 +1,7 @@
 """The sense hop's two protocols: a source reads equipment, a sink keeps what was read.
 
-In: nothing (each source knows its device). Out: `Reading`s and `Gap`s handed to a `Sink`, and a `SourceStatus` for the health report.
+In: nothing (each source knows its device). Out: `Reading`s and `Gap`s handed to a `Sink`, and a `SourceStatus` for
+the health report.
 """
 
 from collections.abc import Mapping, Sequence
