@@ -1,0 +1,1 @@
+"""The hot loop: committed batch → kernels → findings → state → live feed."""

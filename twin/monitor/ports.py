@@ -1,0 +1,58 @@
+"""What the monitor needs from its neighbours: the store behind it and the live feed before it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Protocol
+
+from twin.samples import SampleBatch
+from twin.state.model import Finding, Transition
+
+Publish = Callable[[str, bytes], Awaitable[None]]
+"""Put a payload on a retained topic of the live feed."""
+
+
+class CommittedBatch(Protocol):
+    """A batch that is in the store; `seq` is its place in the order of commitment, the same live and in replay."""
+
+    @property
+    def seq(self) -> int: ...  # noqa: D102
+    @property
+    def batch(self) -> SampleBatch: ...  # noqa: D102
+
+
+class Samples(Protocol):
+    """Replay in the order of commitment."""
+
+    def since(self, seq: int, limit_batches: int) -> AsyncIterator[tuple[int, SampleBatch]]:
+        """At most `limit_batches` batches after `seq`, with the same columns in the same order as when committed."""
+        ...
+
+
+class Findings(Protocol):
+    """Findings, transitions and the watermark up to which they are complete."""
+
+    async def write(self, seq: int, findings: Sequence[Finding], transitions: Sequence[Transition], key: str) -> None:
+        """One transaction; writing the same again changes nothing."""
+        ...
+
+
+class States(Protocol):
+    """Snapshots of the engine."""
+
+    async def save_snapshot(self, key: str, seq: int, state: bytes) -> None:
+        """Replace the snapshot of `key`."""
+        ...
+
+    async def load_snapshot(self, key: str) -> tuple[int, bytes] | None:
+        """The last one, or None."""
+        ...
+
+
+class MonitorStore(Protocol):
+    """The parts of the store that the monitor uses."""
+
+    @property
+    def samples(self) -> Samples: ...  # noqa: D102
+    @property
+    def findings(self) -> Findings: ...  # noqa: D102
+    @property
+    def states(self) -> States: ...  # noqa: D102

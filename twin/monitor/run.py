@@ -1,0 +1,201 @@
+"""The monitor of one process: restore, replay, then judge live batches, keep findings, publish states.
+
+In: committed batches (`judge`) and gateways' health (`hear`). Out: findings and transitions with their watermark in one
+transaction, a snapshot every ten seconds, state documents on the live feed. A kill at any moment loses nothing: the
+next start restores the last snapshot, replays what was committed since, and writes the same findings with the same ids.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from twin.errors import Rejected
+from twin.monitor.engine import Engine, Judged
+from twin.monitor.feed import Feed
+from twin.monitor.patience import patiently
+from twin.monitor.ports import CommittedBatch, MonitorStore, Publish
+from twin.plant.tree import Plant
+from twin.samples import SampleBatch
+from twin.state.freshness import GatewayStatus, gateway_status
+from twin.state.model import AssetState, Finding, Transition
+from twin.state.view import view
+from twin.wire import topic
+
+_log = logging.getLogger(__name__)
+
+_INLINE = 20_000  # samples; below this a batch takes less time than a thread hop plus its wait is worth
+_REPLAY_BATCHES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """Rhythm of the monitor."""
+
+    key: str = "monitor"  # of snapshot and watermark
+    queue_batches: int = 1_000
+    snapshot_every_s: float = 10.0
+    tick_s: float = 1.0
+    interval_s: float = 0.1  # between two publications of one machine
+    rollup_interval_s: float = 0.5
+
+
+class Monitor:
+    """One plant's hot loop. `judge` and `hear` may be called from the start; `ready` is set after the replay."""
+
+    def __init__(
+        self,
+        plant: Plant,
+        signal_ids: Mapping[str, int],
+        store: MonitorStore,
+        publish: Publish,
+        *,
+        settings: MonitorSettings | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._plant, self._signal_ids, self._store = plant, signal_ids, store
+        self._settings = settings or MonitorSettings()
+        self._clock = clock
+        self._queue: asyncio.Queue[CommittedBatch] = asyncio.Queue(self._settings.queue_batches)
+        self._gateways: dict[str, GatewayStatus] = {}
+        self._busy = asyncio.Lock()  # the kernel may be writing the blocks in a thread
+        self._unsettled = asyncio.Lock()  # batches are judged whose findings are not kept yet
+        self._saved_seq = -1
+        self.engine: Engine = Engine(plant, signal_ids)
+        self.ready: asyncio.Event = asyncio.Event()
+        self.feed: Feed = Feed(
+            plant,
+            self.look,
+            publish,
+            interval_s=self._settings.interval_s,
+            rollup_interval_s=self._settings.rollup_interval_s,
+        )
+
+    async def judge(self, committed: Sequence[CommittedBatch]) -> None:
+        """Hand over committed batches in the order of their `seq`; waits while the queue is full."""
+        for one in committed:
+            await self._queue.put(one)
+
+    async def hear(self, node: str, health: Mapping[str, Any]) -> None:
+        """A gateway has reported: pass it on to the live feed; ages are explained with it from the next tick on."""
+        self._gateways[node] = gateway_status(node, health)
+        await self.feed.send(topic.gateway(node), orjson.dumps({**health, "format": 1, "node": node}))
+
+    async def look(self, path: str) -> AssetState:
+        """The state of one asset now."""
+        async with self._busy:
+            return view(self.engine.state, path, self._clock(), self._gateways)
+
+    async def run(self) -> None:
+        """Restore, replay, then run until cancelled."""
+        await asyncio.to_thread(self.engine.warm_up)
+        await self._restore()
+        await self._replay()
+        self.ready.set()
+        self.feed.changed(asset.path for asset in self._plant.assets)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._judge_live(), name="monitor: judge")
+            tasks.create_task(self._snapshots(), name="monitor: snapshots")
+            tasks.create_task(self._ticks(), name="monitor: ticks")
+            tasks.create_task(self.feed.run(), name="monitor: feed")
+
+    async def _restore(self) -> None:
+        saved = await patiently(lambda: self._store.states.load_snapshot(self._settings.key))
+        if saved is None:
+            return
+        seq, packed = saved
+        try:
+            self.engine = await asyncio.to_thread(Engine.restore, self._plant, self._signal_ids, packed)
+        except Rejected as refused:
+            _log.warning("snapshot at batch %d not used (%s); replaying all that is stored", seq, refused)
+            return
+        self._saved_seq = seq
+        _log.info("restored the state at batch %d", seq)
+
+    async def _replay(self) -> None:
+        start, began_s = self.engine.state.seq, time.monotonic()
+        saved_s = began_s
+        while following := await patiently(self._next_batches):
+            await self._settle(following)
+            if time.monotonic() - saved_s > self._settings.snapshot_every_s:
+                await self.save()
+                saved_s = time.monotonic()
+        took_s = time.monotonic() - began_s
+        _log.info("replayed batches %d to %d in %.2f s", start + 1, self.engine.state.seq, took_s)
+
+    async def _next_batches(self) -> list[tuple[int, SampleBatch]]:
+        following = self._store.samples.since(self.engine.state.seq, _REPLAY_BATCHES)
+        return [found async for found in following]
+
+    async def _judge_live(self) -> None:
+        while True:
+            waiting = [await self._queue.get()]
+            while not self._queue.empty():
+                waiting.append(self._queue.get_nowait())
+            await self._settle([(one.seq, one.batch) for one in waiting])
+
+    async def _settle(self, batches: Sequence[tuple[int, SampleBatch]]) -> None:
+        """Judge batches and keep what they brought; no snapshot is taken in between."""
+        async with self._unsettled:
+            findings: list[Finding] = []
+            transitions: list[Transition] = []
+            for seq, batch in batches:
+                if seq > self.engine.state.seq:  # else the replay has seen it
+                    judged = await self._push(seq, batch)
+                    findings += judged.findings
+                    transitions += judged.transitions
+            if findings or transitions:
+                await self._keep(self.engine.state.seq, findings, transitions)
+
+    async def _push(self, seq: int, batch: SampleBatch) -> Judged:
+        async with self._busy:
+            if len(batch) < _INLINE:
+                judged = self.engine.push(batch, seq)
+            else:
+                judged = await asyncio.to_thread(self.engine.push, batch, seq)
+        if self.ready.is_set():
+            self.feed.changed(judged.changed)
+        return judged
+
+    async def _keep(self, seq: int, findings: Sequence[Finding], transitions: Sequence[Transition]) -> None:
+        await patiently(lambda: self._store.findings.write(seq, findings, transitions, self._settings.key))
+
+    async def _snapshots(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.snapshot_every_s)
+            await self.save()
+
+    async def save(self) -> None:
+        """Write watermark and snapshot now, unless nothing has come since the last one."""
+        async with self._unsettled:
+            seq = self.engine.state.seq
+            if seq == self._saved_seq:
+                return
+            packed = self.engine.snapshot()
+        await self._keep(seq, (), ())
+        await patiently(lambda: self._store.states.save_snapshot(self._settings.key, seq, packed))
+        self._saved_seq = seq
+
+    async def _ticks(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.tick_s)
+            await self.feed.look_again()
+
+
+async def run_monitor(
+    plant: Plant,
+    signal_ids: Mapping[str, int],
+    store: MonitorStore,
+    publish: Publish,
+    started: Callable[[Monitor], None],
+    *,
+    settings: MonitorSettings | None = None,
+) -> None:
+    """Run a `Monitor` until cancelled; `started` gets it at once, to connect `judge` and `hear` with the ingest."""
+    monitor = Monitor(plant, signal_ids, store, publish, settings=settings)
+    started(monitor)
+    await monitor.run()
