@@ -1,20 +1,24 @@
 """Configuration files → frozen pydantic models; every problem with file, line, key and what to do.
 
 No network, no clock. Both `edge` and `twin` load their YAML through here, so that an error always looks the same.
+The YAML is read by the core schema of YAML 1.2: ``on``, ``12:30`` and ``2026-01-01`` are text, not a truth value,
+a number of base 60 or a date. Every string may name the environment or a secret file, see `resolve_secret`.
 """
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from twin.errors import ConfigError
 
-_ENVIRONMENT = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
+_SUBSTITUTION = re.compile(r"\$\$|\$\{([^}]*)\}")
+_ENVIRONMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
 
 class Settings(BaseModel):
@@ -25,29 +29,27 @@ class Settings(BaseModel):
 
 Model = TypeVar("Model", bound=BaseModel)
 Key = str | int
+Secret = Annotated[str, Field(repr=False)]
 
 
 class Document:
-    """One parsed YAML file that remembers on which line each key stands."""
+    """One parsed YAML file that remembers on which line each key stands.
 
-    def __init__(self, path: Path) -> None:
+    `data` has the environment and the secrets put in; messages show what the file says, never a secret.
+    """
+
+    def __init__(self, path: Path, environment: Mapping[str, str] | None = None) -> None:
         self.path: Path = path
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
-        try:
-            self._root: yaml.Node | None = yaml.compose(text, Loader=yaml.CSafeLoader)
-            self.data: Any = _construct(self._root)
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}; mend the syntax") from error
-        duplicates = list(_duplicate_keys(self._root))
-        if duplicates:
-            raise ConfigError(
-                f"{path}:{line}: {key}: this key stands here a second time; remove one of the two"
-                for key, line in duplicates
-            )
+        self._root: yaml.Node | None = _compose(path)
+        mistakes = list(_mistakes(self._root, ()))
+        if mistakes:
+            raise ConfigError(f"{path}:{line}: {message}" for line, message in mistakes)
+        self._written: dict[tuple[Key, ...], str] = {}
+        self._problems: list[str] = []
+        raw = _construct(path, self._root)
+        self.data: Any = self._substituted(raw, (), os.environ if environment is None else environment)
+        if self._problems:
+            raise ConfigError(self._problems)
 
     def line(self, keys: Sequence[Key]) -> int:
         """The line (from 1) of the key path, or of its nearest ancestor that exists."""
@@ -75,14 +77,36 @@ class Document:
         except ValidationError as error:
             raise ConfigError(self._explain(problem) for problem in error.errors()) from error
 
-    def _explain(self, problem: Any) -> str:
+    def _substituted(self, data: object, keys: tuple[Key, ...], environment: Mapping[str, str]) -> object:
+        if isinstance(data, dict):
+            items = cast("dict[Key, Any]", data).items()
+            return {key: self._substituted(value, (*keys, key), environment) for key, value in items}
+        if isinstance(data, list):
+            elements = enumerate(cast("list[Any]", data))
+            return [self._substituted(value, (*keys, index), environment) for index, value in elements]
+        if not isinstance(data, str):
+            return data
+        try:
+            value = resolve_secret(data, environment)
+        except ConfigError as error:
+            self._problems.append(self.problem(keys, str(error)))
+            return data
+        if value != data:
+            self._written[keys] = data
+        return value
+
+    def _explain(self, problem: ErrorDetails) -> str:
         kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
         keys = _real_location(self.data, problem["loc"])
         if kind == "extra_forbidden":
             return self.problem(keys, "unknown key; remove it or correct its spelling")
         if kind == "missing":
             return self.problem([*keys, problem["loc"][-1]], "is missing; add it")
-        return self.problem(keys, f"{message[:1].lower()}{message[1:]}, not {problem['input']!r}"[:300])
+        written = self._written.get(tuple(keys), problem["input"])
+        if kind == "value_error":  # our own validators say the value and what to do
+            return self.problem(keys, message)
+        shown = "this section" if isinstance(written, dict | list) else repr(written)
+        return self.problem(keys, f"{message[:1].lower()}{message[1:]}, not {shown[:200]}")
 
 
 def load(path: Path, kind: type[Model]) -> Model:
@@ -90,57 +114,115 @@ def load(path: Path, kind: type[Model]) -> Model:
     return Document(path).model(kind)
 
 
-Secret = Annotated[str, Field(repr=False)]
+def resolve_secret(text: str, environment: Mapping[str, str] | None = None) -> str:
+    """Put the environment and secret files into a text.
 
-
-def resolve_secret(text: str) -> str:
-    """Replace ``${NAME}`` and ``${NAME:-default}`` by the environment; ``file:/path`` by that file's first line.
+    ``${NAME}`` and ``${NAME:-default}`` become the environment variable, ``$$`` a dollar sign, and a text that begins
+    with ``file:/`` (after substitution) the first line of that file.
 
     Raises:
-        ConfigError: when the variable is not set or the file cannot be read.
+        ConfigError: when a variable is not set or a file cannot be read; without file and line.
     """
-
-    def value(match: re.Match[str]) -> str:
-        name, default = match.group(1), match.group(2)
-        found = os.environ.get(name, default)
-        if found is None:
-            raise ConfigError(f"environment variable {name} is not set; set it or give a default as ${{{name}:-…}}")
-        return found
-
-    text = _ENVIRONMENT.sub(value, text)
-    if text.startswith("file:"):
-        path = Path(text.removeprefix("file:"))
-        try:
-            return path.read_text(encoding="utf-8").splitlines()[0].strip()
-        except (OSError, IndexError) as error:
-            raise ConfigError(f"{path}: the secret cannot be read; check the path and its permissions") from error
-    return text
+    found = os.environ if environment is None else environment
+    text = _SUBSTITUTION.sub(lambda match: _variable(match, found), text)
+    if not text.startswith("file:/"):
+        return text
+    path = Path(text.removeprefix("file:"))
+    try:
+        return path.read_text(encoding="utf-8").splitlines()[0].strip()
+    except (OSError, IndexError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the secret file {path} cannot be read; check the path and its permissions") from error
 
 
-def _construct(node: yaml.Node | None) -> Any:
+def _variable(match: re.Match[str], environment: Mapping[str, str]) -> str:
+    if match.group(0) == "$$":
+        return "$"
+    parts = _ENVIRONMENT.fullmatch(match.group(1))
+    if parts is None:
+        raise ConfigError(f"{match.group(0)} is not an environment variable; write ${{NAME}}, or $$ for a dollar sign")
+    name, default = parts.group(1), parts.group(2)
+    value = environment.get(name) or default
+    if value is None:
+        raise ConfigError(f"environment variable {name} is not set; set it or give a default as ${{{name}:-…}}")
+    return value
+
+
+class _Composer(yaml.CSafeLoader):
+    """Scalars as the core schema of YAML 1.2 reads them."""
+
+
+_CORE_SCHEMA: tuple[tuple[str, str, str], ...] = (
+    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("tag:yaml.org,2002:int", r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "tag:yaml.org,2002:float",
+        r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", "~nN\0"),
+    ("tag:yaml.org,2002:merge", r"<<", "<"),
+)
+_Composer.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in _CORE_SCHEMA:
+    _starts = [*_first.replace("\0", ""), *([""] if "\0" in _first else [])]
+    cast("Any", _Composer).add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), _starts)
+
+
+def _compose(path: Path) -> yaml.Node | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    return _yaml_errors(path, lambda: yaml.compose(text, Loader=_Composer))
+
+
+def _construct(path: Path, node: yaml.Node | None) -> object:
     if node is None:
         return {}
-    loader = yaml.SafeLoader("")
+    loader = cast("Any", yaml.SafeLoader(""))
     try:
-        return loader.construct_document(node)
+        return _yaml_errors(path, lambda: loader.construct_document(node))
     finally:
         loader.dispose()
 
 
-def _duplicate_keys(node: yaml.Node | None) -> "list[tuple[str, int]]":
-    found: list[tuple[str, int]] = []
+Parsed = TypeVar("Parsed")
+
+
+def _yaml_errors(path: Path, parse: Callable[[], Parsed]) -> Parsed:
+    try:
+        return parse()
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}; mend the syntax") from error
+    except (yaml.YAMLError, ValueError) as error:  # a character or a number that cannot be
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"{path}: not valid YAML: {first}; mend the syntax") from error
+
+
+def _mistakes(node: yaml.Node | None, above: tuple[int, ...]) -> Iterator[tuple[int, str]]:
+    """What YAML allows and nobody means: the same key twice, a key that is no scalar, a node inside itself."""
+    if node is None or isinstance(node, yaml.ScalarNode):
+        return
+    if id(node) in above:
+        yield node.start_mark.line + 1, "this section contains itself by an alias; write it out"
+        return
+    below = (*above, id(node))
     if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
+        seen: set[Hashable] = set()
         for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
-            name = str(key.value)
-            if name in seen:
-                found.append((name, key.start_mark.line + 1))
-            seen.add(name)
-            found += _duplicate_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
+            if not isinstance(key, yaml.ScalarNode):
+                yield key.start_mark.line + 1, "a key must be plain text; write it on one line"
+                continue
+            if str(key.value) in seen and key.value != "<<":
+                yield key.start_mark.line + 1, f"{key.value}: this key stands here a second time; remove one of the two"
+            seen.add(str(key.value))
+            yield from _mistakes(value, below)
+    else:
         for value in cast("list[yaml.Node]", node.value):
-            found += _duplicate_keys(value)
-    return found
+            yield from _mistakes(value, below)
 
 
 def _child(node: yaml.Node | None, key: Key) -> tuple[int, yaml.Node] | None:
@@ -155,14 +237,15 @@ def _child(node: yaml.Node | None, key: Key) -> tuple[int, yaml.Node] | None:
     return None
 
 
-def _real_location(data: Any, location: Sequence[Key]) -> list[Key]:
+def _real_location(data: object, location: Sequence[Key]) -> list[Key]:
     """The location without the discriminators that pydantic puts between the real keys."""
     real: list[Key] = []
     for part in location:
-        inside = (isinstance(data, dict) and part in data) or (
-            isinstance(data, list) and isinstance(part, int) and part < len(cast("list[Any]", data))
-        )
-        if inside:
-            real.append(part)
-            data = data[part]
+        if isinstance(data, dict) and part in data:
+            data = cast("dict[Key, object]", data)[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(cast("list[object]", data)):
+            data = cast("list[object]", data)[part]
+        else:
+            continue
+        real.append(part)
     return real
