@@ -1,0 +1,70 @@
+// What the public API delivers; see /openapi.json. Nothing here is private to this page.
+
+export type MachineState = { name: string; category: string; since: string };
+export type Shift = { name: string; started_at: string; ends_at: string };
+export type Throughput = { unit: string; now_per_h: number | null; this_shift: number | null; shift: Shift | null };
+export type Freshness = { newest_at: string | null; age_s: number | null; reason: string; explanation: string };
+export type Finding = { id: string; signal: string; detector: string; since: string; score: number; message: string };
+export type Value = { value: number | string | null; time: string | null; received_at: string | null; quality: string; fresh: boolean };
+export type Children = { running: number; down: number; total: number };
+
+export type AssetState = {
+  path: string;
+  at: string;
+  seq: number;
+  machine_state: MachineState | null;
+  throughput: Throughput | null;
+  health: "good" | "warning" | "bad" | "unknown";
+  freshness: Freshness;
+  findings: Finding[];
+  signals: Record<string, Value>;
+  children?: Children;
+};
+
+export type Gateway = {
+  node: string;
+  status: string;
+  at: string;
+  backlog?: { batches: number; bytes: number; oldest_at: string | null };
+  sources?: { name: string; kind: string; status: string; detail?: string; values_per_s?: number }[];
+};
+
+export type Signal = {
+  path: string;
+  name: string;
+  title: string;
+  kind: "measurement" | "counter" | "state" | "text";
+  unit: string;
+  low: number | null;
+  high: number | null;
+  role: string | null;
+  states: Record<string, { name: string; category: string }>;
+};
+
+export type Asset = {
+  path: string;
+  name: string;
+  title: string;
+  level: "site" | "area" | "line" | "unit";
+  type: string;
+  parent: string | null;
+  signals: Signal[];
+};
+
+export type Plant = { enterprise: string; revision: string; assets: Asset[] };
+
+export type Frame =
+  | { type: "hello"; format: number; revision: string }
+  | { type: "states"; cursor: number; full: boolean; states: AssetState[]; gateways: Gateway[]; removed?: string[] }
+  | { type: "heartbeat"; at?: string; status?: string };
+
+export type Series = { unit: string; reduced: boolean; time_ms: number[]; value: (number | null)[]; quality: number[] };
+
+export async function fetchJson<T>(address: string): Promise<T> {
+  const answer = await fetch(address, { headers: { accept: "application/json" } });
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    throw new Error(problem.detail ?? problem.title ?? `${answer.status} ${answer.statusText}`);
+  }
+  return answer.json();
+}
