@@ -154,6 +154,14 @@ def broker(port: int, folder: Path) -> None:
 
 
 @app.command(hidden=True)
+def database(folder: Path) -> None:
+    """The embedded PostgreSQL of the demo."""
+    from twin.commands.database import keep_database
+
+    serve(keep_database(folder))
+
+
+@app.command(hidden=True)
 def equipment(config: Configuration) -> None:
     """The simulated plant: real OPC UA server and MQTT devices."""
     from twin.commands.equipment import simulate

@@ -1,0 +1,197 @@
+"""`twin demo` as a user starts it, in a folder of its own, with hands on its processes: kill, stop, cut.
+
+The edge agents reach the broker through `Cut`, a TCP relay that can be closed, so that a network cut is one call.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Cut:
+    """A relay on loopback in a thread of its own; `closed` refuses and drops every connection."""
+
+    def __init__(self, target_port: Callable[[], int]) -> None:
+        self._target_port = target_port
+        self._loop = asyncio.new_event_loop()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._open = True
+        self.port = 0
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
+        self._thread.start()
+        started.wait(10)
+
+    @contextlib.contextmanager
+    def closed(self) -> Iterator[None]:
+        self._loop.call_soon_threadsafe(self._switch, False)
+        try:
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(self._switch, True)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._switch, False)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _serve(self, started: threading.Event) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._relay, "127.0.0.1", 0))
+        self.port = server.sockets[0].getsockname()[1]
+        started.set()
+        self._loop.run_forever()
+        server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))
+
+    def _switch(self, is_open: bool) -> None:
+        self._open = is_open
+        if not is_open:
+            for writer in list(self._writers):
+                writer.transport.abort()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._open:
+            writer.transport.abort()
+            return
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port())
+        except OSError:
+            writer.transport.abort()
+            return
+        ends = {writer, far_writer}
+        self._writers |= ends
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                while data := await source.read(65_536):
+                    sink.write(data)
+                    await sink.drain()
+
+        pumps = [asyncio.ensure_future(pump(reader, far_writer)), asyncio.ensure_future(pump(far_reader, writer))]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in pumps:
+                task.cancel()
+            for end in ends:
+                end.transport.abort()
+            self._writers -= ends
+
+
+class Demo:
+    """One run of `twin demo` in `folder`; use as a context manager. The folder may be used again."""
+
+    def __init__(self, folder: Path, *, rate: float = 1.0) -> None:
+        self.folder = folder
+        self.cut = Cut(self._broker_port)
+        self._rate = rate
+        self._process: subprocess.Popen[bytes] | None = None
+        self.page = ""
+        self.output = folder / "output.txt"
+
+    def __enter__(self) -> "Demo":
+        configs = self.folder / "configs"
+        if not configs.exists():
+            shutil.copytree(ROOT / "configs", configs)
+        for path in configs.glob("edge-*.yaml"):
+            original = (ROOT / "configs" / path.name).read_text()
+            path.write_text(re.sub(r"\$\{FABRIQUAY_BROKER_PORT:-\d+\}", str(self.cut.port), original))
+            assert str(self.cut.port) in path.read_text()
+        with self.output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "twin.commands.cli", "demo", "--folder", str(self.folder / "data"), "--configs",
+                 str(configs), "--rate", str(self._rate)],
+                cwd=ROOT, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        self.wait_until(lambda: "is running" in self.output.read_text(), 120, "the demo to start")
+        found = re.search(r"http://127\.0\.0\.1:\d+/", self.output.read_text())
+        assert found
+        self.page = found.group()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.cut.stop()
+
+    def stop(self) -> None:
+        """Ctrl-C, as a user does; what is left then is a failure of its own (`processes_left`)."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(60)
+            finally:
+                for process in self.processes_left():
+                    process.kill()
+                self._process.kill()
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._process.poll() if self._process else None
+
+    def processes_left(self) -> list[psutil.Process]:
+        """Every process that carries this demo's folder in its command line or works in it."""
+        mark, found = str(self.folder), []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.pid != os.getpid() and any(mark in word for word in process.cmdline()):
+                    found.append(process)
+        return [process for process in found if process.pid not in (self._process.pid if self._process else 0,)]
+
+    def process(self, part: str) -> psutil.Process:
+        """The process of a part, e.g. ``edge-factory``, ``run``, ``broker``, ``postgres``."""
+        assert self._process
+        if part == "postgres":
+            pid_file = next((self.folder / "data" / "database" / "data").resolve().glob("postmaster.pid"))
+            return psutil.Process(int(pid_file.read_text().split()[0]))
+        wanted = {"broker": ["broker"], "plant": ["equipment"], "run": ["run"], "api": ["api"]}.get(part, ["edge", "run"])
+        for child in psutil.Process(self._process.pid).children():
+            words = child.cmdline()[3:]
+            if words[: len(wanted)] == wanted and (len(wanted) == 1 or any(part in word for word in words)):
+                return child
+        raise LookupError(part)
+
+    def kill(self, part: str) -> None:
+        """kill -9; the supervisor starts it again. A part that is just being restarted is waited for."""
+        victim: list[psutil.Process] = []
+
+        def found() -> bool:
+            with contextlib.suppress(LookupError, StopIteration, OSError, psutil.Error):
+                victim[:] = [self.process(part)]
+                return True
+            return False
+
+        self.wait_until(found, 60, f"{part} to be there")
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim[0].send_signal(signal.SIGKILL)
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}\n{self._tails()}"
+            assert self._process is None or self._process.poll() is None, f"the demo ended\n{self._tails()}"
+            time.sleep(0.1)
+
+    def _broker_port(self) -> int:
+        return int(yaml.safe_load((self.folder / "data" / "equipment.yaml").read_text())["broker"]["port"])
+
+    def _tails(self) -> str:
+        files = [self.output, *sorted((self.folder / "data" / "logs").glob("*.log"))]
+        return "\n".join(f"--- {file.name}\n{file.read_text(errors='replace')[-1500:]}" for file in files if file.exists())

@@ -1,0 +1,109 @@
+"""From the device to the store and the page, as separate processes: what was emitted is what is stored."""
+
+import json
+import random
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.journey import ledger
+from tests.journey.demo_process import Demo
+
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
+
+
+def dsn_of(demo: Demo) -> str:
+    return (demo.folder / "data" / "database" / "dsn").read_text().strip()
+
+
+def settle(demo: Demo, until_us: int, seconds: float = 90) -> ledger.Verdict:
+    """Compare until nothing is missing any more or the time is over; the last verdict counts."""
+    deadline = time.monotonic() + seconds
+    while True:
+        verdict = ledger.compare(demo.folder / "data" / "truth.sqlite", dsn_of(demo), until_us)
+        if not verdict.lost or time.monotonic() > deadline:
+            return verdict
+        time.sleep(1)
+
+
+def run_for(seconds: float, demo: Demo) -> None:
+    """Let the plant work; fails early when the demo ends."""
+    until = time.monotonic() + seconds
+    demo.wait_until(lambda: time.monotonic() >= until, seconds + 10, "the plant to work")
+
+
+def stored_rows(demo: Demo) -> int:
+    import psycopg
+
+    with psycopg.connect(dsn_of(demo)) as connection:
+        row = connection.execute("SELECT count(*) FROM sample").fetchone()
+    assert row
+    return int(row[0])
+
+
+def assert_nothing_is_lost(verdict: ledger.Verdict) -> None:
+    print(f"\n{verdict}")
+    assert not verdict.lost, str(verdict)
+    assert not verdict.changed, str(verdict)
+    assert not verdict.invented, str(verdict)
+
+
+def test_an_undisturbed_run_stores_every_sample_and_a_second_start_continues(tmp_path: Path) -> None:
+    with Demo(tmp_path) as demo:
+        demo.wait_until(lambda: stored_rows(demo) > 2_000, 90, "samples in the store")
+        with urllib.request.urlopen(f"{demo.page}v1/assets/factory/state") as answer:
+            assert json.load(answer)["path"] == "factory"
+        with urllib.request.urlopen(demo.page) as answer:
+            assert b"Fabriquay" in answer.read()
+        verdict = settle(demo, time.time_ns() // 1_000 - 500_000)
+        assert_nothing_is_lost(verdict)
+        assert verdict.in_gaps == 0, str(verdict)
+        assert verdict.stored > 2_000
+        rows = stored_rows(demo)
+        demo.stop()
+        assert demo.exit_status == 0
+        assert not demo.processes_left()
+    with Demo(tmp_path) as demo:
+        demo.wait_until(lambda: stored_rows(demo) > rows + 2_000, 90, "more samples after the second start")
+        assert_nothing_is_lost(settle(demo, time.time_ns() // 1_000 - 500_000))
+
+
+def disturb(demo: Demo, dice: random.Random, rounds: int) -> None:
+    """Each part is killed, and the network cut, `rounds` times, in random order at random moments."""
+
+    def cut() -> None:
+        with demo.cut.closed():
+            run_for(dice.uniform(1, 6), demo)
+
+    def killer(part: str) -> Callable[[], None]:
+        return lambda: demo.kill(part)
+
+    blows = [cut, *(killer(part) for part in ("edge-factory", "edge-terminal", "run", "broker", "postgres"))] * rounds
+    dice.shuffle(blows)
+    for blow in blows:
+        run_for(dice.uniform(1.0, 5.0), demo)
+        blow()
+
+
+def test_kills_and_cuts_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    with Demo(tmp_path, rate=2) as demo:
+        demo.wait_until(lambda: stored_rows(demo) > 1_000, 90, "samples in the store")
+        disturb(demo, random.Random(7), rounds=1)
+        run_for(3, demo)
+        verdict = settle(demo, time.time_ns() // 1_000)
+        assert_nothing_is_lost(verdict)
+        assert verdict.stored > 5_000
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3_000)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_long_journey(tmp_path: Path, seed: int) -> None:
+    with Demo(tmp_path, rate=5) as demo:
+        demo.wait_until(lambda: stored_rows(demo) > 1_000, 90, "samples in the store")
+        disturb(demo, random.Random(seed), rounds=5)
+        run_for(10, demo)
+        assert_nothing_is_lost(settle(demo, time.time_ns() // 1_000, 240))
