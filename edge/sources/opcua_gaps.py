@@ -1,0 +1,73 @@
+"""What was missed, per item. In: readings in the order of their arrival, and the losses that were noticed.
+Out: `Gap`s, each from the last reading before a loss to the first one after it. Pure.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+from twin.wire.reading import Gap, GapCause, Reading
+
+_handle_and_time = itemgetter(0, 1)
+
+
+class _Loss(NamedTuple):
+    from_ns: int
+    cause: GapCause
+    detail: str
+
+
+class GapLedger:
+    """Remembers the last source time of every item, and the losses that wait for the next reading of their item.
+
+    An item that shows the very same source time again has missed nothing: its loss is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, int] = {}
+        self._waiting: dict[int, _Loss] = {}
+
+    @property
+    def waiting(self) -> int:
+        """Items that may have missed something and have not been heard since."""
+        return len(self._waiting)
+
+    def lose(self, handles: Iterable[int], cause: GapCause, detail: str) -> None:
+        """From its last reading on, each of these may have missed values; an earlier loss that still waits stays."""
+        for handle in handles:
+            if handle in self._last and handle not in self._waiting:
+                self._waiting[handle] = _Loss(self._last[handle], cause, detail)
+
+    def observe(
+        self, readings: Sequence[Reading], overflowed: Sequence[int] = (), full: Mapping[int, int] | None = None
+    ) -> list[Gap]:
+        """Close the losses that these readings end.
+
+        Args:
+            readings: of one message, in its order.
+            overflowed: places in `readings` before which the server says it dropped values of the same item.
+            full: handle → revised queue size. Given only for the first data after an outage: an item that brings its
+                whole queue may have lost older values, even where the server does not set the overflow bit.
+        """
+        if full:
+            self._lose_full_queues(readings, full)
+        if not self._waiting and not overflowed:
+            self._last.update(map(_handle_and_time, readings))
+            return []
+        spans: dict[tuple[int, int, GapCause, str], list[int]] = {}
+        dropped = set(overflowed)
+        for place, (handle, at_ns, *_) in enumerate(readings):
+            loss = self._waiting.pop(handle, None)
+            if place in dropped and loss is None and handle in self._last:
+                loss = _Loss(self._last[handle], GapCause.QUEUE_OVERFLOW, "the server's queue was full")
+            if loss is not None and at_ns > loss.from_ns:
+                spans.setdefault((loss.from_ns, at_ns, loss.cause, loss.detail), []).append(handle)
+            self._last[handle] = at_ns
+        return [Gap(tuple(handles), *span) for span, handles in spans.items()]
+
+    def _lose_full_queues(self, readings: Sequence[Reading], sizes: Mapping[int, int]) -> None:
+        counts: dict[int, int] = {}
+        for reading in readings:
+            counts[reading.handle] = counts.get(reading.handle, 0) + 1
+        full = [handle for handle, count in counts.items() if count >= sizes.get(handle, count + 1)]
+        self.lose(full, GapCause.QUEUE_OVERFLOW, "the server's queue was full after an outage")
