@@ -1,0 +1,282 @@
+"""Hop *keep*: the spool's file. In: readings and receipts. Out: numbered batches, each on disk before it is told.
+
+Everything here runs in the spool's one thread. A batch that is dropped leaves its number behind as *withdrawn* (sent
+as an empty batch, so that the receipts' high-water mark goes on) and its hole in a gap record that a new batch
+carries; both stand in the transaction that drops it.
+"""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from edge import spool_gaps, spool_open
+from edge.spool_table import BatchTable, Row
+from twin.errors import Rejected
+from twin.wire import batch
+from twin.wire.reading import Gap, GapCause, Lane, Reading
+from twin.wire.receipt import Receipt
+from twin.wire.schema import NodeSchema
+
+logger = logging.getLogger(__name__)
+
+_PAGE_BYTES = 4096
+_ROOM = 128  # a full spool frees this part of its cap at once, so that it is not busy dropping all the time
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One numbered message that waits for its receipt."""
+
+    number: int
+    lane: Lane
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for a receipt."""
+
+    batches: int = 0
+    readings: int = 0
+    bytes: int = 0
+    withdrawn: int = 0  # numbers of dropped batches of which the store has not heard
+    oldest_ns: int | None = None  # when the oldest batch was made
+    oldest_live_ns: int | None = None  # the same, of the live lane alone
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """The spool's own memory; each field is a row of the table `meta`."""
+
+    last_number: int = 0
+    history_below: int = 0
+    last_kept_ns: int = 0
+    dropped_batches: int = 0
+    dropped_readings: int = 0
+
+
+_COUNTERS = [one.name for one in fields(Counters)]
+
+
+@dataclass(slots=True)
+class Work:
+    """What one transaction does."""
+
+    readings: dict[Lane, list[Reading]] = field(default_factory=dict[Lane, list[Reading]])
+    gaps: list[Gap] = field(default_factory=list[Gap])
+    receipt: Receipt | None = None
+    remembered: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    demote: bool = False
+
+
+class SpoolFile:
+    """The open file; made, used and closed in one thread."""
+
+    def __init__(
+        self, path: Path, *, schema: NodeSchema, max_bytes: int, max_batch: int, clock: Callable[[], int]
+    ) -> None:
+        self._schema = schema
+        self._max_bytes = max_bytes
+        self._max_batch = max_batch
+        self._clock = clock
+        self._lock = spool_open.lock(path)
+        page_limit = (max_bytes + max_bytes // 4) // _PAGE_BYTES + 4096
+        self._connection, salvage = spool_open.open_file(path, schema.node, page_limit)
+        meta = spool_open.read_meta(self._connection)
+        self.epoch: str = meta["epoch"]
+        self.counters = Counters(**{name: meta.get(name, 0) for name in _COUNTERS})
+        self._batches = BatchTable(self._connection)
+        with self._transaction():
+            self._keep_schema()
+            if salvage is not None:
+                self._record(salvage)
+        self.backlog = self._count()
+
+    def close(self) -> None:
+        """Let the file and its lock go."""
+        self._connection.close()
+        os.close(self._lock)
+
+    def commit(self, work: Work) -> None:
+        """All of `work` on disk, or nothing of it.
+
+        Raises:
+            Retryable: the disk is full or fails; nothing was changed.
+        """
+        with self._transaction():
+            if work.receipt is not None:
+                self._settle(work.receipt)
+            if work.demote:
+                self.counters = replace(self.counters, history_below=self.counters.last_number + 1)
+            self._connection.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?)", work.remembered.items())
+            fresh = self.counters.last_number + 1
+            self._keep(work)
+            self._make_room(fresh)
+        self.backlog = self._count()
+
+    def take(self, lane: Lane, limit: int, skip: Collection[int]) -> list[Outgoing]:
+        """The next batches of a lane in order of number, without those in `skip` (they are on their way)."""
+        below = self.counters.history_below
+        find = self._batches.live if lane is Lane.LIVE else self._batches.history
+        found = [self.fetch(number) for number in find(below, limit, skip)]
+        return [outgoing for outgoing in found if outgoing is not None]
+
+    def fetch(self, number: int) -> Outgoing | None:
+        """One batch as it is to be sent now; None when it is settled."""
+        row = self._batches.row(number)
+        if row is None:
+            return self._empty(number) if self._batches.is_withdrawn(number) else None
+        if row.lane == Lane.LIVE and number < self.counters.history_below:
+            return Outgoing(number, Lane.HISTORY, batch.with_lane(row.payload, Lane.HISTORY))
+        return Outgoing(number, Lane(row.lane), row.payload)
+
+    def schemas(self) -> list[NodeSchema]:
+        """Every schema that a waiting batch needs, and the present one."""
+        rows = self._connection.execute("SELECT document FROM schema").fetchall()
+        return [NodeSchema.from_json(document) for (document,) in rows]
+
+    def recall(self, key: str) -> bytes | None:
+        """What `Work.remembered` last held under that key."""
+        found = self._connection.execute("SELECT value FROM remembered WHERE key = ?", (key,)).fetchone()
+        return found[0] if found else None
+
+    @contextmanager
+    def _transaction(self) -> Generator[None, None, None]:
+        counters, totals = self.counters, self._batches.totals
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            changed = [name for name in _COUNTERS if getattr(self.counters, name) != getattr(counters, name)]
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)", [(name, getattr(self.counters, name)) for name in changed]
+            )
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self.counters, self._batches.totals = counters, totals
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error) and (retryable := spool_open.translated(error)):
+                raise retryable from error
+            raise
+
+    def _keep(self, work: Work) -> None:
+        gaps: Sequence[Gap] = work.gaps
+        for lane, readings in sorted(work.readings.items()):
+            for start in range(0, len(readings), self._max_batch):
+                self._insert_storable(readings[start : start + self._max_batch], gaps, lane)
+                gaps = ()
+        if gaps:
+            self._insert((), gaps, Lane.LIVE, self._schema.hash)
+
+    def _insert_storable(self, readings: Sequence[Reading], gaps: Sequence[Gap], lane: Lane) -> None:
+        """Insert; what no column can hold (a time beyond 64 bits) is told in the log and must not hold up the rest."""
+        try:
+            self._insert(readings, gaps, lane, self._schema.hash)
+        except Rejected as error:
+            if len(readings) == 1:
+                logger.error("reading %s cannot be kept: %s", readings[0], error)
+                return
+            middle = len(readings) // 2
+            self._insert_storable(readings[:middle], gaps, lane)
+            self._insert_storable(readings[middle:], (), lane)
+
+    def _insert(self, readings: Sequence[Reading], gaps: Sequence[Gap], lane: Lane, schema_hash: str) -> None:
+        now_ns = self._clock()
+        number = self.counters.last_number + 1
+        payload = self._encode(readings, gaps, number, lane, schema_hash)
+        times = [reading.source_ns for reading in readings]
+        first_ns, newest_ns = (min(times), max(times)) if times else (0, 0)
+        size = len(payload)
+        self._batches.insert(Row(number, lane, schema_hash, len(readings), size, now_ns, first_ns, newest_ns, payload))
+        kept_ns = max(self.counters.last_kept_ns, min(newest_ns, now_ns))  # a clock that runs ahead proves nothing
+        self.counters = replace(self.counters, last_number=number, last_kept_ns=kept_ns)
+
+    def _encode(
+        self, readings: Sequence[Reading], gaps: Sequence[Gap], number: int, lane: Lane, schema_hash: str
+    ) -> bytes:
+        return batch.encode(
+            readings,
+            gaps,
+            node=self._schema.node,
+            epoch=self.epoch,
+            number=number,
+            lane=lane,
+            schema_hash=schema_hash,
+            created_ns=self._clock(),
+        )
+
+    def _empty(self, number: int) -> Outgoing:
+        return Outgoing(number, Lane.HISTORY, self._encode((), (), number, Lane.HISTORY, self._schema.hash))
+
+    def _settle(self, receipt: Receipt) -> None:
+        if receipt.epoch != self.epoch:
+            return
+        for low, high in ((1, receipt.high_water), *receipt.above):
+            self._batches.settle(low, min(high, self.counters.last_number))
+
+    def _make_room(self, fresh: int) -> None:
+        """Drop down to the cap, but nothing that came in this transaction (the numbers from `fresh` on)."""
+        if self._batches.totals.size <= self._max_bytes:
+            return
+        holes: dict[str, list[Gap]] = {}
+        target = self._max_bytes - self._max_bytes // _ROOM
+        while self._batches.totals.size > target:
+            victim = self._batches.oldest(self.counters.history_below, fresh)
+            if victim is None:
+                break
+            self._drop(victim, holes.setdefault(victim.schema_hash, []))
+        for schema_hash, gaps in holes.items():
+            self._insert((), spool_gaps.merge(gaps), Lane.LIVE, schema_hash)
+
+    def _drop(self, victim: Row, gaps: list[Gap]) -> None:
+        handles, carried = self._content(victim)
+        gaps.extend(carried)
+        if victim.readings:
+            gaps.append(spool_gaps.dropped(handles, victim.first_ns, victim.newest_ns))
+        self._batches.withdraw(victim)
+        self.counters = replace(
+            self.counters,
+            dropped_batches=self.counters.dropped_batches + 1,
+            dropped_readings=self.counters.dropped_readings + victim.readings,
+        )
+
+    def _content(self, row: Row) -> tuple[Iterable[int], Sequence[Gap]]:
+        """The signals in a batch and the gaps it carries; all signals of its schema when it cannot be read."""
+        try:
+            columns = batch.decode(row.payload)
+        except Rejected:
+            document = self._connection.execute("SELECT document FROM schema WHERE hash = ?", (row.schema_hash,))
+            return [entry.handle for entry in NodeSchema.from_json(document.fetchone()[0]).entries], ()
+        return {*columns.numbers.handle.values(), *columns.texts.handle.values()}, columns.gaps
+
+    def _keep_schema(self) -> None:
+        self._connection.execute(
+            "INSERT OR IGNORE INTO schema VALUES (?, ?)", (self._schema.hash, self._schema.to_json())
+        )
+        self._connection.execute(
+            "DELETE FROM schema WHERE hash <> ? AND hash NOT IN (SELECT schema_hash FROM batch)", (self._schema.hash,)
+        )
+
+    def _record(self, salvage: spool_open.Salvage) -> None:
+        """A damaged file was moved aside: what it held is a hole of all signals, as far as its interval is known."""
+        self.counters = replace(self.counters, last_kept_ns=salvage.newest_ns)
+        if 0 < salvage.first_ns <= salvage.newest_ns:
+            handles = tuple(entry.handle for entry in self._schema.entries)
+            detail = "the spool file was damaged"
+            gap = Gap(handles, salvage.first_ns, salvage.newest_ns + 1, GapCause.SPOOL_DROP, detail)
+            self._insert((), [gap], Lane.LIVE, self._schema.hash)
+
+    def _count(self) -> Backlog:
+        totals, below = self._batches.totals, self.counters.history_below
+        return Backlog(
+            batches=totals.batches,
+            readings=totals.readings,
+            bytes=totals.size,
+            withdrawn=self._batches.withdrawn_count(),
+            oldest_ns=self._batches.oldest_created_ns(),
+            oldest_live_ns=self._batches.oldest_created_ns(Lane.LIVE, below),
+        )

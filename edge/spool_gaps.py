@@ -1,0 +1,62 @@
+"""Hop *keep*, the pure part: what was lost, told in few records.
+
+In: the gaps of many dropped batches. Out: a bounded list of gaps that covers at least the same intervals and signals.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from twin.wire.reading import Gap, GapCause
+
+SLACK_NS = 1_000_000_000  # dropped batches nearer than this are one hole
+MOST_GAPS = 256  # in one batch; beyond it each cause becomes one gap
+SPOOL_FULL = "the spool was full"
+
+
+def dropped(handles: Iterable[int], first_ns: int, newest_ns: int) -> Gap:
+    """The hole that one dropped batch leaves, its newest reading included."""
+    return Gap(tuple(sorted(set(handles))), first_ns, newest_ns + 1, GapCause.SPOOL_DROP, SPOOL_FULL)
+
+
+def merge(gaps: Iterable[Gap], most: int = MOST_GAPS) -> list[Gap]:
+    """The same holes in at most `most` records (or one per cause): neighbours from spool drops always become one."""
+    unique = set(gaps)
+    drops = [gap for gap in unique if gap.cause is GapCause.SPOOL_DROP]
+    kept = [gap for gap in unique if gap.cause is not GapCause.SPOOL_DROP]
+    merged = sorted(kept + _coalesce(drops), key=_begin)
+    return merged if len(merged) <= most else _one_per_cause(merged)
+
+
+def _coalesce(gaps: Sequence[Gap]) -> list[Gap]:
+    runs: list[list[Gap]] = []
+    until_ns = 0
+    for gap in sorted(gaps, key=_begin):
+        if runs and gap.from_ns <= until_ns + SLACK_NS:
+            runs[-1].append(gap)
+            until_ns = max(until_ns, gap.to_ns)
+        else:
+            runs.append([gap])
+            until_ns = gap.to_ns
+    return [_hull(run) for run in runs]
+
+
+def _one_per_cause(gaps: Sequence[Gap]) -> list[Gap]:
+    causes = sorted({gap.cause for gap in gaps})
+    return [_hull([gap for gap in gaps if gap.cause is cause]) for cause in causes]
+
+
+def _hull(gaps: Sequence[Gap]) -> Gap:
+    first = gaps[0]
+    if len(gaps) == 1:
+        return first
+    same_detail = all(gap.detail == first.detail for gap in gaps)
+    return Gap(
+        handles=tuple(sorted({handle for gap in gaps for handle in gap.handles})),
+        from_ns=min(gap.from_ns for gap in gaps),
+        to_ns=max(gap.to_ns for gap in gaps),
+        cause=first.cause,
+        detail=first.detail if same_detail else f"{len(gaps)} gaps told as one after the spool was full",
+    )
+
+
+def _begin(gap: Gap) -> int:
+    return gap.from_ns

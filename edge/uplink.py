@@ -1,0 +1,278 @@
+"""Hop *send*: numbered batches from the spool → MQTT messages, until the store's receipt comes back.
+
+In: `Spool.take`. Out: schema, data and health below ``fabriquay/1/<node>/``; receipts and commands come in. Nothing is
+lost here: the spool forgets a batch on its receipt only, and whatever has none is sent again.
+"""
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+
+from pydantic import Field
+
+from edge import uplink_messages
+from edge.spool import Outgoing, Spool
+from edge.uplink_window import Flight, Pace, Window
+from twin.errors import Rejected, Retryable
+from twin.settings import Settings
+from twin.wire import topic
+from twin.wire.backoff import Backoff
+from twin.wire.mqtt import BrokerSettings, Client, Message, PublishDenied, connect
+from twin.wire.reading import Lane
+from twin.wire.receipt import Receipt
+from twin.wire.schema import NodeSchema
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = 8  # batches read from the spool in one go; history looks for live ones after as many
+_OVERHEAD_BYTES = 512  # what a message costs beside its payload, for the pace of history
+_PATIENCE_S = 30.0  # for a PUBACK, before the connection counts as dead
+_LOOK_S = 1.0  # how often health is looked at for a change; the sender never rests longer
+_ATTEMPTS = 3  # before a missing receipt is told in the log
+
+Health = Callable[[], Mapping[str, object]]
+
+
+class UplinkSettings(Settings):
+    """How hard the uplink works; the defaults suit a gateway behind an ordinary site connection."""
+
+    window_batches: int = Field(default=64, ge=4, le=10_000)
+    window_bytes: int = Field(default=4_000_000, ge=100_000)
+    resend_s: float = Field(default=5.0, gt=0)
+    resend_max_s: float = Field(default=60.0, gt=0)
+    history_bytes_per_s: float = Field(default=2_000_000, gt=0)
+    live_age_s: float = Field(default=30.0, gt=0)  # what could not be sent for so long becomes history
+    health_s: float = Field(default=10.0, gt=0)
+
+
+async def run_uplink(
+    settings: UplinkSettings, broker: BrokerSettings, spool: Spool, health: Health, *, node: str
+) -> None:
+    """Send for ever; a lost broker is waited for with backoff.
+
+    Args:
+        settings: window, resending and pace.
+        broker: where to send.
+        spool: what to send.
+        health: the node's report, asked about once a second; must be JSON-able and quick.
+        node: our name in the topics.
+    """
+    backoff = Backoff()
+    away = False
+    while True:
+        try:
+            async with connect(
+                broker, client_id=f"fabriquay-edge-{node}", will=uplink_messages.offline(node)
+            ) as client:
+                logger.info("uplink of %s is connected (MQTT %s)", node, client.protocol)
+                away = False
+                backoff.reset()
+                await _Session(settings, spool, health, node, client).run()
+        except* Retryable as errors:
+            if not away:
+                logger.warning("uplink of %s is away: %s; batches wait in the spool", node, _first(errors))
+            away = True
+        await backoff.wait()
+
+
+class _Session:
+    """One connection to the broker."""
+
+    def __init__(self, settings: UplinkSettings, spool: Spool, health: Health, node: str, client: Client) -> None:
+        self._settings = settings
+        self._spool = spool
+        self._health = health
+        self._node = node
+        self._client = client
+        self._window = Window(
+            max_batches=settings.window_batches,
+            max_bytes=settings.window_bytes,
+            resend_s=settings.resend_s,
+            resend_max_s=settings.resend_max_s,
+            jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311
+        )
+        self._pace = Pace(settings.history_bytes_per_s)
+        self._schemas: dict[str, NodeSchema] = {}
+        self._receipt: Receipt | None = None  # the newest that the spool has not heard of
+        self._receipt_came = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._denied = False
+        self._unheard = False
+
+    async def run(self) -> None:
+        """Until the connection ends.
+
+        Raises:
+            Retryable: alone or in a group.
+        """
+        await self._spool.demote_backlog_to_history()
+        self._schemas = {schema.hash: schema for schema in await self._spool.schemas()}
+        for schema_hash in self._schemas:
+            await self._publish_schema(schema_hash)
+        await self._client.subscribe([(topic.receipt(self._node), 1), (topic.command(self._node), 1)])
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._receive(), name="uplink receive")
+                group.create_task(self._settle(), name="uplink settle")
+                group.create_task(self._watch(), name="uplink watch")
+                group.create_task(self._send(), name="uplink send")
+                group.create_task(self._report(), name="uplink health")
+        except asyncio.CancelledError:
+            with suppress(Retryable):
+                await self._publish_health(uplink_messages.offline(self._node).payload, timeout_s=1)
+            raise
+
+    # --- out -------------------------------------------------------------------------------------------------------
+
+    async def _send(self) -> None:
+        """Live before history, what must go again before both."""
+        while True:
+            self._wake.clear()
+            await self._demote_if_late()
+            await self._resend()
+            if not (await self._send_live() or await self._send_history()):
+                await self._rest()
+
+    async def _send_live(self) -> bool:
+        return bool(await self._send_lane(Lane.LIVE))
+
+    async def _send_history(self) -> bool:
+        if self._pace.wait_s(time.monotonic()) > 0:
+            return False
+        sent = await self._send_lane(Lane.HISTORY)
+        self._pace.spend(sent)
+        return sent > 0
+
+    async def _send_lane(self, lane: Lane) -> int:
+        """Send what the window takes, a few at most; returns what it cost in bytes."""
+        cost, room = 0, min(self._window.room(lane), _AT_ONCE)
+        if room == 0:
+            return 0
+        for outgoing in await self._spool.take(lane, room, self._window.numbers):
+            if self._window.room(lane) == 0:
+                break
+            self._launch(outgoing)
+            cost += len(outgoing.payload) + _OVERHEAD_BYTES
+        return cost
+
+    async def _resend(self) -> None:
+        now_s = time.monotonic()
+        if self._window.silent_s(now_s) > _PATIENCE_S:
+            raise Retryable(f"the broker has not acknowledged a publish for {_PATIENCE_S:g} s")
+        for number in self._window.due(now_s):
+            if (attempt := self._window.attempt(number)) >= _ATTEMPTS and not self._unheard:
+                self._unheard = True
+                logger.warning(
+                    "batch %d was sent %d times without a receipt: see that `twin run` works and that the broker lets"
+                    " it read %s and write %s",
+                    number, attempt, topic.data(self._node), topic.receipt(self._node),
+                )  # fmt: skip
+            outgoing = await self._spool.fetch(number)
+            if outgoing is None:
+                self._window.forget(number)
+            else:
+                self._launch(outgoing)
+
+    def _launch(self, outgoing: Outgoing) -> None:
+        flight = self._window.sent(outgoing.number, outgoing.lane, len(outgoing.payload), time.monotonic())
+        answer = self._client.publish_nowait(topic.data(self._node), outgoing.payload, qos=1)
+        answer.add_done_callback(partial(self._landed, flight))
+
+    def _landed(self, flight: Flight, answer: "asyncio.Future[None]") -> None:
+        """The broker has, or refuses, the message: either way only time and the receipt tell whether to send again."""
+        error = None if answer.cancelled() else answer.exception()
+        flight.acknowledged = error is None or isinstance(error, PublishDenied)
+        if isinstance(error, PublishDenied) and not self._denied:
+            self._denied = True
+            logger.error(
+                "%s on %s: let this node's user write below fabriquay/1/%s/ and check the broker's limits; batches"
+                " wait in the spool",
+                error, topic.data(self._node), self._node,
+            )  # fmt: skip
+        self._wake.set()
+
+    async def _demote_if_late(self) -> None:
+        oldest_ns = self._spool.backlog().oldest_live_ns
+        if oldest_ns is not None and self._spool.age_s(oldest_ns) > self._settings.live_age_s:
+            await self._spool.demote_backlog_to_history()
+
+    async def _rest(self) -> None:
+        now_s = time.monotonic()
+        limits = [_LOOK_S, self._window.next_due_in_s(now_s), self._pace.wait_s(now_s) or None]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(limit for limit in limits if limit is not None)):
+                await self._wake.wait()
+
+    async def _watch(self) -> None:
+        while True:
+            await self._spool.changed()
+            self._wake.set()
+
+    async def _publish_schema(self, schema_hash: str) -> None:
+        schema = self._schemas.get(schema_hash)
+        if schema is None:
+            logger.warning("the twin wants schema %s, which no batch here needs", schema_hash)
+            return
+        await self._client.publish(topic.schema(self._node, schema_hash), schema.to_json(), qos=1, retain=True)
+
+    # --- in --------------------------------------------------------------------------------------------------------
+
+    async def _receive(self) -> None:
+        async for message in self._client.messages():
+            try:
+                await self._take_in(message)
+            except Rejected as error:
+                logger.warning("message on %s ignored: %s", message.topic, error)
+
+    async def _take_in(self, message: Message) -> None:
+        if message.topic == topic.receipt(self._node):
+            receipt = Receipt.from_json(message.payload)
+            if receipt.epoch == self._spool.epoch:
+                self._receipt = receipt
+                self._receipt_came.set()
+        elif message.topic == topic.command(self._node):
+            await self._publish_schema(uplink_messages.wanted_schema(message.payload))
+
+    async def _settle(self) -> None:
+        """The spool first: a batch that left the window but not yet the spool would go out again."""
+        while True:
+            await self._receipt_came.wait()
+            self._receipt_came.clear()
+            receipt = self._receipt
+            assert receipt is not None  # noqa: S101
+            await self._spool.settle(receipt)
+            if self._window.settle(receipt) and (self._denied or self._unheard):
+                logger.info("receipts for %s come again", self._node)
+                self._denied = self._unheard = False
+            self._wake.set()
+
+    # --- health ----------------------------------------------------------------------------------------------------
+
+    async def _report(self) -> None:
+        told: object = None
+        told_at_s = 0.0
+        while True:
+            report = dict(self._health())
+            now_s, words = time.monotonic(), uplink_messages.words(report)
+            if words != told or now_s - told_at_s >= self._settings.health_s:
+                await self._publish_health(json.dumps(report).encode(), timeout_s=_PATIENCE_S)
+                told, told_at_s = words, now_s
+            await asyncio.sleep(_LOOK_S)
+
+    async def _publish_health(self, payload: bytes, *, timeout_s: float) -> None:
+        try:
+            await self._client.publish(topic.health(self._node), payload, qos=1, retain=True, timeout_s=timeout_s)
+        except PublishDenied as error:
+            logger.debug("health of %s: %s", self._node, error)
+
+
+def _first(errors: BaseExceptionGroup[Retryable]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
