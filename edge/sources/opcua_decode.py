@@ -11,10 +11,9 @@ from itertools import repeat
 from operator import itemgetter
 from typing import Any, cast
 
-from asyncua import ua
 from asyncua.common.utils import Buffer
-from asyncua.ua.ua_binary import variant_from_binary  # pyright: ignore[reportUnknownVariableType]
 
+from edge.sources.opcua_library import ua, variant_from_binary
 from edge.sources.opcua_value import EPOCH_TICKS, LAST_TICKS, OVERFLOW, nanoseconds, number, quality_of, text
 from twin.wire.reading import Quality, Reading
 

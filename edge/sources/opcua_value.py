@@ -8,8 +8,7 @@ import math
 from datetime import UTC, datetime
 from typing import cast
 
-from asyncua import ua
-
+from edge.sources.opcua_library import Opaque, ua
 from twin.wire.reading import Quality
 
 EPOCH_TICKS = 116_444_736_000_000_000  # 1970-01-01 in 100 ns since 1601-01-01
@@ -57,7 +56,7 @@ def text(value: object) -> str:
     return str(_plain(value))[:MAX_TEXT]
 
 
-def _plain(value: object) -> str | float:
+def _plain(value: Opaque) -> str | float:
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,0 +1,32 @@
+"""asyncua as this package uses it: its names, untyped because its generated classes are.
+
+The private ones among them are listed in `PRIVATE`; tests/contract/test_opcua_library.py fails when one of them goes.
+"""
+
+import logging
+from typing import Any, TypeAlias
+
+import asyncua.client.client
+import asyncua.client.ua_client
+import asyncua.client.ua_session
+import asyncua.ua
+import asyncua.ua.ua_binary
+
+Opaque: TypeAlias = Any  # an object of asyncua's
+
+ua: Opaque = asyncua.ua
+Client: Opaque = asyncua.client.client.Client
+nodeid_from_binary: Opaque = asyncua.ua.ua_binary.nodeid_from_binary
+struct_from_binary: Opaque = asyncua.ua.ua_binary.struct_from_binary  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+variant_from_binary: Opaque = asyncua.ua.ua_binary.variant_from_binary  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+PRIVATE = (
+    (asyncua.client.ua_session.UaSession, "_send_request"),
+    (asyncua.client.ua_client.UASocketProtocol, "_send_request"),
+    (asyncua.client.client.Client, "_server_nonce"),  # of the instance
+    (asyncua.client.client.Client, "_policy_ids"),
+    (asyncua.client.client.Client, "_username"),
+    (asyncua.client.client.Client, "_password"),
+)
+
+logging.getLogger("asyncua").setLevel(logging.WARNING)  # at INFO it formats every whole message
