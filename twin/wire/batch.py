@@ -266,11 +266,16 @@ def _take_gaps(data: bytes, count: int) -> tuple[Gap, ...]:
     return gaps
 
 
-def _gap(handles: Any, from_ns: Any, to_ns: Any, cause: Any, detail: Any) -> Gap:
-    whole = all(type(number) is int and -(1 << 63) <= number < 1 << 63 for number in [*handles, from_ns, to_ns])
-    if not whole or not isinstance(detail, str) or not isinstance(handles, list):
-        raise TypeError("handles and times must be whole numbers, the detail a text")
-    return Gap(tuple(cast("list[int]", handles)), from_ns, to_ns, GapCause(cause), detail)
+def _gap(handles: list[object], from_ns: object, to_ns: object, cause: str, detail: object) -> Gap:
+    if not isinstance(detail, str):
+        raise TypeError("the detail must be a text")
+    return Gap(tuple(map(_int64, handles)), _int64(from_ns), _int64(to_ns), GapCause(cause), detail)
+
+
+def _int64(number: object) -> int:
+    if type(number) is not int or not -(1 << 63) <= number < 1 << 63:
+        raise TypeError("handles and times must be whole numbers of 64 bits")
+    return number
 
 
 def _rows(columns: RowColumns, values: Sequence[float] | Sequence[str]) -> list[Reading]:

@@ -3,7 +3,7 @@
 An integer column is `reference + base + unit * tick` modulo 2^64; its ticks are unsigned and stand as byte planes (all
 lowest bytes, then all second bytes, …), as differences to the row before, or as one-byte numbers of a small table.
 A float column stands as integers of a decimal power where that gives back every bit, else as raw planes; the rows that
-do not fit are exceptions. Nothing here knows numpy: the edge writes with `array`, `twin.ingest.receive` reads the planes.
+do not fit are exceptions. Nothing here knows numpy: the edge writes with `array`; receive reads the planes.
 """
 
 import math
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import accumulate
-from operator import floordiv, sub
+from operator import sub
 
 from twin.errors import Rejected
 
@@ -156,7 +156,7 @@ def put_integers(values: Sequence[int], *, reference: Sequence[int] | None = Non
             values, low, high, relative = distances, near, far, 1
     offsets = [value - low for value in values] if low else values
     unit = math.gcd(*offsets) or 1  # 0 when all are equal
-    ticks = list(map(floordiv, offsets, [unit] * len(offsets))) if unit > 1 else offsets
+    ticks = [offset // unit for offset in offsets] if unit > 1 else offsets
     most = (high - low) // unit
     if grouped and not relative and most < 1 << 62:
         return _put_steps(ticks, low, unit)

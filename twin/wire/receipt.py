@@ -57,7 +57,7 @@ class Receipt:
         return receipt
 
 
-def _pair(first: Any, last: Any) -> tuple[int, int]:
+def _pair(first: int, last: int) -> tuple[int, int]:
     return first, last
 
 

@@ -1,4 +1,4 @@
-"""Hop *send*: what the handles of a node's batches mean. Retained, one topic per hash, so that old batches stay readable.
+"""Hop *send*: what the handles of a node's batches mean. Retained, one topic per hash: old batches stay readable.
 
 In: the agent's configuration. Out: JSON; and back, or `Rejected`.
 """
@@ -67,12 +67,14 @@ class NodeSchema:
         return cls(cast("str", node), entries)
 
 
-def _entry(handle: Any, path: Any, kind: Any, unit: Any) -> SchemaEntry:
-    if type(handle) is not int or not 0 <= handle <= MOST_HANDLE or kind not in KINDS:
-        raise ValueError(f"handle {handle!r} of kind {kind!r}")
+def _entry(handle: object, path: object, kind: object, unit: object) -> SchemaEntry:
+    if type(handle) is not int or not 0 <= handle <= MOST_HANDLE or not isinstance(kind, str):
+        raise TypeError(f"handle {handle!r} of kind {kind!r}")
     if not isinstance(path, str) or not isinstance(unit, str) or not (path + unit).isprintable() or not path:
         raise TypeError("path and unit must be texts")
-    return SchemaEntry(handle, path, cast("str", kind), unit)
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r}")
+    return SchemaEntry(handle, path, kind, unit)
 
 
 def _handle(entry: SchemaEntry) -> int:
