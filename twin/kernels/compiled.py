@@ -43,3 +43,9 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile on first use, cache the machine code, release the GIL while it runs."""
     decorate = cast("Any", numba.njit)(cache=True, nogil=True, error_model="numpy")
     return cast("Callable[P, R]", decorate(function))
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """As `compiled`, for a step that is copied into each loop that calls it."""
+    decorate = cast("Any", numba.njit)(cache=True, nogil=True, error_model="numpy", forceinline=True)
+    return cast("Callable[P, R]", decorate(function))

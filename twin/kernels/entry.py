@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.kernels.compiled import compiled
+from twin.kernels.compiled import compiled, inlined
 from twin.kernels.counters import count
 from twin.kernels.episodes import advance
 from twin.kernels.layout import (
@@ -17,15 +17,17 @@ from twin.kernels.layout import (
     DETECTORS,
     ENTERED,
     MEASUREMENT,
+    NEVER_NS,
     NO_KIND,
     QUALITY,
     RANGE,
     STATE,
     UNKNOWN_REGIME,
+    Float,
     Record,
     Records,
 )
-from twin.kernels.univariate import SETTLE_NS, enter_regime, step
+from twin.kernels.univariate import ONE, SETTLE_NS, ZERO, F, enter_regime, step
 
 SEVERITY = 3  # mask of twin.wire.reading.Quality
 BAD = 2
@@ -54,21 +56,21 @@ def enter_state(
         exact[j]["settle_until"] = time + SETTLE_NS
 
 
-@compiled
+@inlined
 def judge(
-    exact_i: Record, hot_i: Record, config_i: Record, time: int, value: float, same: bool, dt_s: float
-) -> tuple[int, int, float, float]:
+    exact_i: Record, hot_i: Record, config_i: Record, time: int, value: float, same: bool, dt_s: Float
+) -> tuple[int, int, Float, Float]:
     """One good sample of a measurement; results as `univariate.step`. While settling only the range is judged."""
     low = float(config_i["low"])
     high = float(config_i["high"])
     if time < int(exact_i["settle_until"]):
         outside = EXCEEDS_RANGE if value < low or value > high else 0
-        return outside, outside, 0.0, 0.0
+        return outside, outside, ZERO, ZERO
     origin = float(exact_i["origin"])
     if math.isnan(origin):
         origin = value
         exact_i["origin"] = value
-    return step(hot_i, low, high, float(config_i["gap_s"]), origin, value, same, dt_s)
+    return step(hot_i, low, high, config_i["gap_s"], origin, value, same, dt_s)
 
 
 @compiled
@@ -77,7 +79,7 @@ def report_episodes(
     hot_i: Record,
     config_i: Record,
     episodes_i: Records,
-    verdict: tuple[int, int, float, float],
+    verdict: tuple[int, int, Float, Float],
     signal: int,
     reports: Records,
     used: int,
@@ -94,8 +96,8 @@ def report_episodes(
     beyond = 0.0
     if exceeded & EXCEEDS_RANGE:
         beyond = max(float(config_i["low"]) - value, value - float(config_i["high"]))
-    scores = (1.0, beyond, abs(z), float(hot_i["run"]), cusum)
-    off_ns = int(float(config_i["gap_s"]) * 1e9)
+    scores = (ONE, F(beyond), abs(z), F(hot_i["run"]), cusum)
+    off_ns = int(config_i["gap_ns"])
     return advance(
         hot_i, episodes_i, exceeded, doubtful, scores, time, off_ns, signal, value, centre, spread, reports, used
     )
@@ -151,7 +153,7 @@ def events(
             exact_i["late"] = int(exact_i["late"]) + 1
             continue
         v = float(value[e])
-        first = int(exact_i["accepted"]) == 0
+        dt_s = ZERO if before_ns == NEVER_NS else F((t - before_ns) * 1e-9)
         before_bad = (int(exact_i["quality"]) & SEVERITY) >= BAD
         same = v == float(exact_i["value"]) and not before_bad
         exact_i["time"] = t
@@ -159,17 +161,16 @@ def events(
         exact_i["received"] = received[e]
         exact_i["quality"] = quality[e]
         exact_i["node"] = node
-        exact_i["accepted"] = int(exact_i["accepted"]) + 1
         hot_i = hot[i]
-        verdict = (0, 0, 0.0, 0.0)
+        verdict = (0, 0, ZERO, ZERO)
         if (int(quality[e]) & SEVERITY) >= BAD or not abs(v) < ABSURD:
             exact_i["bad"] = int(exact_i["bad"]) + 1
-            verdict = (EXCEEDS_QUALITY, EXCEEDS_QUALITY, 0.0, 0.0)
+            verdict = (EXCEEDS_QUALITY, EXCEEDS_QUALITY, ZERO, ZERO)
         elif kind == MEASUREMENT:
-            verdict = judge(exact_i, hot_i, config_i, t, v, same, 0.0 if first else (t - before_ns) * 1e-9)
+            verdict = judge(exact_i, hot_i, config_i, t, v, same, dt_s)
         elif kind == COUNTER:
             c = int(config_i["calendar"])
-            gap_ns = int(float(config_i["gap_s"]) * 1e9)
+            gap_ns = int(config_i["gap_ns"])
             count(counters[int(config_i["slot"])], t, v, gap_ns, bounds, int(bound_start[c]), int(bound_start[c + 1]))
         elif kind == STATE and int(config_i["machine_state"]) == 1 and not same:
             enter_state(v, t, int(config_i["asset"]), members, member_start, exact, hot, regimes)
@@ -189,10 +190,10 @@ def tick(
     value: NDArray[np.float64],
     before: NDArray[np.float64],
     origin: NDArray[np.float64],
-    dt_s: float,
+    dt_s: Float,
     hot: Records,
     config: Records,
-    z: NDArray[np.float64],
+    z: NDArray[np.float32],
     exceeded: NDArray[np.uint8],
 ) -> None:
     """One value of every signal at one instant, dt_s after the one before.
@@ -203,13 +204,13 @@ def tick(
     for i in range(value.shape[0]):
         v = float(value[i])
         if not abs(v) < ABSURD:
-            z[i] = 0.0
+            z[i] = ZERO
             exceeded[i] = EXCEEDS_QUALITY
             continue
         c = config[i]
         same = v == float(before[i])
         bits, _, score, _ = step(
-            hot[i], float(c["low"]), float(c["high"]), float(c["gap_s"]), float(origin[i]), v, same, dt_s
+            hot[i], float(c["low"]), float(c["high"]), c["gap_s"], float(origin[i]), v, same, F(dt_s)
         )
         before[i] = v
         z[i] = score

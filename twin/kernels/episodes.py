@@ -4,7 +4,7 @@ In: the bits of `univariate.step` for one sample. Out: rows of `layout.REPORT`, 
 """
 
 from twin.kernels.compiled import compiled
-from twin.kernels.layout import CLOSED, DETECTORS, OPENED, Record, Records
+from twin.kernels.layout import CLOSED, DETECTORS, OPENED, Float, Record, Records
 from twin.kernels.univariate import FREEZING, THAWED
 
 # By detector: quality, range, spike, flatline, drift.
@@ -19,7 +19,7 @@ def advance(
     episodes: Records,
     exceeded: int,
     doubtful: int,
-    scores: tuple[float, float, float, float, float],
+    scores: tuple[Float, Float, Float, Float, Float],
     time: int,
     off_ns: int,
     signal: int,

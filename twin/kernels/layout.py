@@ -15,6 +15,7 @@ VERSION = 1
 
 Record: TypeAlias = Any  # one record of a block; numpy has no static type for its fields
 Records: TypeAlias = Any  # a block
+Float: TypeAlias = Any  # a float32 scalar
 
 NEVER_NS = np.iinfo(np.int64).min
 REGIMES = 8  # machine-state codes 0 to 6 have a baseline each, everything else shares the last
@@ -38,13 +39,13 @@ EXACT = np.dtype(
         ("received", np.int64),  # ns UTC
         ("origin", np.float64),  # first good value; everything learnt is relative to it, so that float32 suffices
         ("settle_until", np.int64),  # ns UTC; a machine state has just begun, nothing is judged or learnt
-        ("accepted", np.int64),
+        ("spare", np.int64),
         ("late", np.int32),  # at or before `time`: stored, but not judged
         ("bad", np.int32),
         ("quality", np.uint8),
         ("kind", np.int8),
         ("node", np.int16),  # place in the engine's list of nodes
-        ("spare", np.int32),
+        ("spare2", np.int32),
     ]
 )
 
@@ -129,7 +130,8 @@ CONFIG = np.dtype(
     [  # from the plant model; not part of a snapshot
         ("low", np.float64),
         ("high", np.float64),
-        ("gap_s", np.float64),  # more silence than this breaks a series
+        ("gap_ns", np.int64),  # more silence than this breaks a series
+        ("gap_s", np.float32),  # the same in seconds
         ("asset", np.int32),
         ("slot", np.int32),  # of a counter
         ("calendar", np.int32),

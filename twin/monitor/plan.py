@@ -49,7 +49,8 @@ def make_plan(plant: Plant, signal_ids: Mapping[str, int]) -> Plan:
         asset, row = assets[signal.asset], config[number]
         row["low"] = -np.inf if signal.low is None else signal.low
         row["high"] = np.inf if signal.high is None else signal.high
-        row["gap_s"] = max(GAP_MIN_S, GAP_PERIODS * signal.period_s)
+        row["gap_s"] = gap_s = max(GAP_MIN_S, GAP_PERIODS * signal.period_s)
+        row["gap_ns"] = round(gap_s * 1e9)
         row["asset"], row["slot"] = asset, slots.get(number, -1)
         row["calendar"] = calendars[plant.asset(signal.asset).calendar]
         row["kind"] = _KINDS[signal.kind]

@@ -37,7 +37,9 @@ def limits_hash() -> str:
 
 def _limits(module: ModuleType) -> dict[str, Any]:
     return {
-        name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, int | float | tuple)
+        name: value
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, int | float | tuple | np.floating)
     }
 
 

@@ -5,7 +5,7 @@ In: `TwinState`, the present instant, what the gateways say. Out: `AssetState`. 
 
 import math
 
-from twin.kernels.layout import Record
+from twin.kernels.layout import NEVER_NS, Record
 from twin.plant.tree import Asset, Kind, Level, Signal
 from twin.state.freshness import Gateways, clock_time, freshness
 from twin.state.model import (
@@ -90,7 +90,7 @@ def _last(state: TwinState, signal: Signal, now_ns: int) -> tuple[SignalValue, i
         quality, is_fresh = _QUALITIES[text.quality & SEVERITY], now_ns - text.time_ns <= signal.stale_after_s * 1e9
         return SignalValue(text.text, text.time_ns, text.received_ns, quality, is_fresh), text.node
     exact: Record = state.blocks.exact[number]
-    if int(exact["accepted"]) == 0:
+    if int(exact["time"]) == NEVER_NS:
         return None
     time_ns, value = int(exact["time"]), float(exact["value"])
     whole = signal.kind != Kind.MEASUREMENT and value.is_integer()
