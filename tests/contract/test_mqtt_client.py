@@ -69,6 +69,8 @@ async def test_mqtt_5_is_spoken_where_the_broker_knows_it_and_3_1_1_elsewhere(mo
     async with connect(at(amqtt_broker), client_id="fallen-back") as client:
         assert client.protocol == "3.1.1"
         await client.publish("here", b"alive", qos=1)
+    async with connect(at(amqtt_broker), client_id="fallen-back", clean_session=False) as client:
+        assert client.protocol == "3.1.1"
     with pytest.raises(Retryable):
         async with connect(at(amqtt_broker, protocol="5"), client_id="stubborn"):
             pass
@@ -93,6 +95,18 @@ async def test_a_retained_message_says_so_and_comes_to_a_late_subscriber(broker)
         await reader.subscribe([("kept/#", 1)])
         (message,) = await take(reader, 1)
         assert (message.topic, message.payload, message.retain) == ("kept/one", b"still here", True)
+
+
+async def test_nothing_arrives_that_was_not_subscribed_to(broker):
+    async with connect(at(broker), client_id="tidy-keeper") as writer:
+        await writer.publish("tidy/kept", b"kept", qos=1, retain=True)
+        async with connect(at(broker), client_id="tidy-first") as reader:
+            await reader.subscribe([("tidy/#", 1)])
+            assert [message.payload for message in await take(reader, 1)] == [b"kept"]
+        async with connect(at(broker), client_id="tidy-second") as reader:
+            await reader.subscribe([("elsewhere", 1)])
+            await writer.publish("elsewhere", b"wanted", qos=1)
+            assert [message.payload for message in await take(reader, 1)] == [b"wanted"]
 
 
 async def test_a_full_inbound_queue_stops_the_socket_and_loses_nothing(broker):

@@ -27,6 +27,7 @@ __all__ = ["BrokerSettings", "Client", "Message", "PublishDenied", "TlsSettings"
 MOST_INBOUND_BYTES = 64 << 20
 MOST_UNACKNOWLEDGED = 256  # publishes in flight; fewer when the broker says so
 CONNECT_TIMEOUT_S = 10.0
+MOST_KNOWN_TOPICS = 100_000
 UNSUPPORTED_VERSION = 132
 
 Answer = asyncio.Future[None]
@@ -34,6 +35,10 @@ Answer = asyncio.Future[None]
 
 class _UnsupportedProtocol(Retryable):
     """The broker answered, but not in this version of MQTT."""
+
+
+class _Refused(Retryable):
+    """The broker answered and does not want us."""
 
 
 class Client:
@@ -51,6 +56,9 @@ class Client:
         self._inbound: deque[Message] = deque()
         self._inbound_bytes: int = 0
         self._news: asyncio.Event = asyncio.Event()
+        self._filters: list[str] = []
+        self._wanted: dict[str, bool] = {}
+        self._resumed: bool = False
         self._allowed: int = MOST_UNACKNOWLEDGED
         self._unacknowledged: int = 0
         self._queued: deque[tuple[Message, Answer]] = deque()
@@ -65,6 +73,8 @@ class Client:
     async def subscribe(self, topics: Sequence[tuple[str, int]], *, timeout_s: float = 10) -> None:
         """Subscribe to topics with their QoS; Retryable when refused, not answered, or disconnected."""
         self._check()
+        self._filters += [topic for topic, _ in topics if topic not in self._filters]
+        self._wanted.clear()
         code, packet_id = self._inner.subscribe(list(topics))
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS or packet_id is None:
             raise Retryable(f"cannot subscribe: {paho.error_string(code)}")
@@ -114,15 +124,19 @@ class Client:
 
     async def open(self, settings: BrokerSettings, *, clean_session: bool, session_expiry_s: int) -> None:
         """Dial and wait for the broker's word; `connect` does it."""
-        options: dict[str, Any] = {}
-        if self.protocol == "5":
-            properties = Properties(PacketTypes.CONNECT)
-            properties.ReceiveMaximum = min(65535, max(1, self._max_inbound))
-            if not clean_session:
-                properties.SessionExpiryInterval = session_expiry_s
-            options = {"clean_start": clean_session, "properties": properties}
-        await self._socket.dial(settings.host, settings.port, **options)
-        await _wait(self._connected, CONNECT_TIMEOUT_S, "answer to the connect")
+        self._resumed = not clean_session
+        options: dict[str, Any] = {"clean_start": clean_session} if self.protocol == "5" else {}
+        if self.protocol == "5" and not clean_session:
+            options["properties"] = properties = Properties(PacketTypes.CONNECT)
+            properties.SessionExpiryInterval = session_expiry_s
+        try:
+            await self._socket.dial(settings.host, settings.port, **options)
+            await _wait(self._connected, CONNECT_TIMEOUT_S, "answer to the connect")
+        except _Refused:
+            raise
+        except Retryable:
+            _spoken.pop((settings.host, settings.port), None)  # the next broker there may be another one
+            raise
 
     def close(self) -> None:
         """End the connection; never waits. `connect` does it."""
@@ -173,7 +187,7 @@ class Client:
         self, _client: paho.Client, _data: object, flags: paho.ConnectFlags, code: ReasonCode, found: Properties | None
     ) -> None:
         if code.is_failure:
-            kind = _UnsupportedProtocol if code.value == UNSUPPORTED_VERSION else Retryable
+            kind = _UnsupportedProtocol if code.value == UNSUPPORTED_VERSION else _Refused
             _settle(self._connected, kind(f"the broker refuses the connection: {code}"))
             return
         self.session_present = flags.session_present
@@ -189,12 +203,25 @@ class Client:
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         self._socket.progress += 1
+        if not self._wants(message.topic):
+            self._inner.ack(message.mid, message.qos)
+            return
         payload = bytes(message.payload)
         self._inbound.append(Message(message.topic, payload, message.qos, message.retain, message.mid))
         self._inbound_bytes += len(payload)
         self._news.set()
         if self._full():
             self._socket.pause()
+
+    def _wants(self, topic: str) -> bool:
+        """False for what nobody subscribed to here: amqtt sends everybody's retained messages on every connect."""
+        if self._resumed:  # the subscriptions may be older than this connection
+            return True
+        if topic not in self._wanted:
+            if len(self._wanted) >= MOST_KNOWN_TOPICS:
+                self._wanted.clear()
+            self._wanted[topic] = any(paho.topic_matches_sub(found, topic) for found in self._filters)
+        return self._wanted[topic]
 
     def _on_publish(
         self, _client: paho.Client, _data: object, packet_id: int, code: ReasonCode, _found: object
@@ -234,29 +261,40 @@ async def connect(
         ConfigError: the password's variable or file is missing.
     """
 
-    async def dial(protocol: str) -> Client:
-        inner = await asyncio.to_thread(_inner, settings, protocol, client_id, clean_session, manual_ack)
-        if will is not None:
-            inner.will_set(will.topic, will.payload, will.qos, will.retain)
-        client = Client(inner, protocol, settings.keepalive_s, max_inbound)
-        try:
-            await client.open(settings, clean_session=clean_session, session_expiry_s=session_expiry_s)
-        except BaseException:
-            client.close()
-            raise
-        return client
-
-    if settings.protocol == "auto":
-        try:
-            client = await dial("5")
-        except _UnsupportedProtocol:
-            client = await dial("3.1.1")
-    else:
-        client = await dial(settings.protocol)
+    protocol = await _protocol(settings, client_id) if settings.protocol == "auto" else settings.protocol
+    inner = await asyncio.to_thread(_inner, settings, protocol, client_id, clean_session, manual_ack)
+    if will is not None:
+        inner.will_set(will.topic, will.payload, will.qos, will.retain)
+    client = Client(inner, protocol, settings.keepalive_s, max_inbound)
     try:
+        await client.open(settings, clean_session=clean_session, session_expiry_s=session_expiry_s)
         yield client
     finally:
         client.close()
+
+
+_spoken: dict[tuple[str, int], str] = {}  # what the broker at an address was found to speak, while it lives
+
+
+async def _protocol(settings: BrokerSettings, client_id: str) -> str:
+    """A bare MQTT 5 connect shows what the broker speaks: its own answer, even "not authorized", or a refusal.
+
+    Bare, because a broker that knows only 3.1.1 misreads whatever else the packet carries and never answers.
+    """
+    address = (settings.host, settings.port)
+    if address not in _spoken:
+        bare = settings.model_copy(update={"username": None, "password": None})
+        inner = await asyncio.to_thread(_inner, bare, "5", f"{client_id}-probe", True, False)
+        probe = Client(inner, "5", settings.keepalive_s, 1)
+        try:
+            await probe.open(bare, clean_session=True, session_expiry_s=0)
+        except _UnsupportedProtocol:
+            _spoken[address] = "3.1.1"
+        except _Refused:
+            pass
+        finally:
+            probe.close()
+    return _spoken.setdefault(address, "5")
 
 
 def _inner(
