@@ -1,0 +1,1 @@
+"""Equipment → readings: one module per protocol."""
