@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.wire.reading import Lane
+from twin.wire.receipt import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,12 @@ class SampleBatch:
 
     def __len__(self) -> int:
         return len(self.signal)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What the store made of one admitted batch."""
+
+    seq: int  # place in the order of commits; 0: its number was there already, `batch` is empty and needs no judge
+    batch: SampleBatch  # only what is new: a replay from the store gives exactly the same rows in the same order
+    receipt: Receipt | None  # everything committed of its epoch so far; None for nodes that do not number batches

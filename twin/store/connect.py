@@ -1,0 +1,58 @@
+"""Opens the store: everything that the twin remembers, as one object with a member per noun.
+
+In: an address. Out: `Store`; whoever needs a part of it declares a small protocol that the member satisfies.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from twin.store.database import Database, open_database
+from twin.store.edition import Edition
+from twin.store.findings import Findings
+from twin.store.gaps import Gaps
+from twin.store.gateways import Gateways
+from twin.store.nodes import Nodes
+from twin.store.plants import Plants
+from twin.store.samples import Samples
+from twin.store.states import States
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The open database."""
+
+    database: Database
+    samples: Samples
+    nodes: Nodes
+    plants: Plants
+    findings: Findings
+    states: States
+    gaps: Gaps
+    gateways: Gateways
+
+    @property
+    def edition(self) -> Edition:
+        """Which database this is."""
+        return self.database.edition
+
+    async def ping(self) -> None:
+        """Return when the database answers; raises Retryable when it does not."""
+        async with self.database.connection() as connection:
+            await connection.execute("SELECT 1")
+
+
+@asynccontextmanager
+async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncIterator[Store]:
+    """Open the store at `dsn` with its schema up to date; see `open_database` for what it raises."""
+    async with open_database(dsn, size=size, wait_s=wait_s) as database:
+        yield Store(
+            database,
+            Samples(database),
+            Nodes(database),
+            Plants(database),
+            Findings(database),
+            States(database),
+            Gaps(database),
+            Gateways(database),
+        )

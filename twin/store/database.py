@@ -1,0 +1,125 @@
+"""The door to the database: pool, edition, schema, and the translation of every psycopg error.
+
+In: an address. Out: a `Store`, whose members speak in this project's own types and errors.
+What comes back by itself (server away, lock or time limit, failover) is `Retryable`; what a person has to mend
+(address, password, rights) is `ConfigError`; anything else is a bug and stays what it is.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from twin.errors import ConfigError, Retryable
+from twin.store.edition import Edition, find_edition
+from twin.store.migrate import migrate
+
+Connection = AsyncConnection[Any]
+
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.ReadOnlySqlTransaction,
+    errors.IdleInTransactionSessionTimeout,
+)
+_DENIED = (errors.InsufficientPrivilege, errors.InvalidPassword, errors.InvalidAuthorizationSpecification)
+_HOPELESS = ("password authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
+_log = logging.getLogger(__name__)
+
+
+class Database:
+    """A pool of connections to one database whose edition is known."""
+
+    def __init__(self, pool: AsyncConnectionPool[Connection], edition: Edition, name: str) -> None:
+        self._pool: AsyncConnectionPool[Connection] = pool
+        self.edition: Edition = edition
+        self.name: str = name
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection in autocommit: each statement is its own transaction."""
+        with translated(self.name):
+            async with self._pool.connection() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One unit of work: committed at the end of the block, undone when it raises."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Turn psycopg's errors into ours; `name` says which database, without its password."""
+    try:
+        yield
+    except _DENIED as error:
+        raise ConfigError(
+            f"the database {name} denies access: {_first_line(error)}; check its user's rights"
+        ) from error
+    except _AWAY as error:
+        text = str(error)
+        if error.sqlstate is None and any(sign in text for sign in _HOPELESS):
+            raise ConfigError(f"the database {name} refuses: {_first_line(error)}; check the address") from error
+        raise Retryable(f"the database {name} is away: {_first_line(error)}") from error
+
+
+@asynccontextmanager
+async def open_database(
+    dsn: str, *, size: int = 8, statement_timeout_s: float = 60, wait_s: float = 10
+) -> AsyncIterator[Database]:
+    """Connect, find the edition, bring the schema up to date, keep a pool of at most `size` connections.
+
+    Raises:
+        ConfigError: the address, the user or the schema's version is wrong.
+        Retryable: the server is away.
+    """
+    name = _public_name(dsn)
+    with translated(name):
+        async with await AsyncConnection[Any].connect(_complete(dsn, 0), autocommit=True) as connection:
+            edition = await find_edition(connection)
+            await migrate(connection, edition)
+    pool = AsyncConnectionPool[Connection](
+        _complete(dsn, statement_timeout_s),
+        kwargs={"autocommit": True},
+        min_size=1,
+        max_size=size,
+        timeout=wait_s,
+        check=AsyncConnectionPool.check_connection,
+        name=name,
+        open=False,
+    )
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the caller logs once that the database is away
+    async with pool:
+        yield Database(pool, edition, name)
+
+
+def _complete(dsn: str, statement_timeout_s: float) -> str:
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise ConfigError(
+            f"not a database address: {_first_line(error)}; expected postgresql://user@host/name"
+        ) from error
+    options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC -c jit=off"
+    keepalive = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+    own: dict[str, Any] = {"application_name": "fabriquay", "connect_timeout": 5, **keepalive}
+    return make_conninfo(dsn, **{**own, **given, "options": f"{options} {given.get('options') or ''}".strip()})
+
+
+def _public_name(dsn: str) -> str:
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        return "?"
+    return f"{given.get('host') or 'localhost'}:{given.get('port') or 5432}/{given.get('dbname') or ''}"
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,110 @@
+"""Every sample: commit, replay, series, last values.
+
+In: admitted batches. Out: what became of them; and columns for the judge and the api.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import errors
+
+from twin.samples import Committed, SampleBatch, TextColumns
+from twin.store import commit, reduce, replay
+from twin.store.binary import float_array, int_array, time_array
+from twin.store.database import Database, the_row
+from twin.store.edition import Edition
+from twin.store.partitions import Partitions
+from twin.store.queries import load_queries
+from twin.store.reduce import SeriesColumns
+from twin.store.text_rows import columns
+from twin.store.times import to_datetime_up, to_ns
+
+if TYPE_CHECKING:
+    from twin.ingest.admit import Admitted
+
+_QUERIES = load_queries("samples")
+_NO_LIMIT = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class LastSample:
+    """The newest stored value of one signal."""
+
+    time_ns: int
+    value: float
+    quality: int
+    received_ns: int
+
+
+class Samples:
+    """The samples of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database: Database = database
+        self._partitions: Partitions = Partitions()
+
+    async def commit(self, admitted: "Sequence[Admitted]") -> list[Committed]:
+        """Write many batches in ONE transaction; one `Committed` per batch, in the same order.
+
+        Raises:
+            Retryable: nothing is known of the outcome; committing the same batches again is safe.
+        """
+        if not admitted:
+            return []
+        try:
+            return await self._commit(admitted)
+        except errors.CheckViolation:  # a partition was dropped behind our back
+            self._partitions.forget()
+            return await self._commit(admitted)
+
+    async def _commit(self, admitted: "Sequence[Admitted]") -> list[Committed]:
+        async with self._database.connection() as connection:
+            if self._database.edition is Edition.PLAIN:
+                await self._partitions.ensure(connection, [item.batch.time for item in admitted])
+            async with connection.transaction():
+                return await commit.commit(connection, admitted)
+
+    def since(self, seq: int, limit_batches: int = 500) -> AsyncIterator[tuple[int, SampleBatch]]:
+        """Every committed batch behind `seq` in the order of commits, as it was handed out then."""
+        return replay.since(self._database, seq, limit_batches)
+
+    async def series(self, signal_id: int, start_ns: int, end_ns: int, points: int | None = None) -> SeriesColumns:
+        """The samples in [start, end): all of them, or at most `points` (≥ 4) that keep every extreme."""
+        values = _interval(signal_id, start_ns, end_ns, _NO_LIMIT if points is None else points + 1)
+        async with self._database.connection() as connection:
+            time, value, quality = await the_row(connection, _QUERIES["series"], values, binary=True)
+            found = SeriesColumns(
+                time_array(time), float_array(value), int_array(quality, 2).astype(np.uint8), reduced=False
+            )
+            if points is None or len(found) <= points:
+                return found
+            return await reduce.reduce(connection, signal_id, start_ns, end_ns, points)
+
+    async def texts(self, signal_id: int, start_ns: int, end_ns: int, limit: int = 100_000) -> TextColumns:
+        """The texts in [start, end), at most `limit` of them."""
+        async with self._database.connection() as connection:
+            values = _interval(signal_id, start_ns, end_ns, limit)
+            found = await (await connection.execute(_QUERIES["texts"], values)).fetchall()
+        return columns([replay.text_row(*row) for row in found])
+
+    async def last(self, signal_ids: Sequence[int] | NDArray[np.int32]) -> dict[int, LastSample]:
+        """The newest sample of each signal that has one."""
+        async with self._database.connection() as connection:
+            values = {"signals": [int(signal) for signal in signal_ids]}
+            found = await (await connection.execute(_QUERIES["last"], values)).fetchall()
+        return {
+            signal: LastSample(to_ns(time), value, quality, to_ns(received))
+            for signal, time, value, quality, received in found
+        }
+
+
+def _interval(signal_id: int, start_ns: int, end_ns: int, limit: int) -> dict[str, object]:
+    return {
+        "signal": signal_id,
+        "start": to_datetime_up(start_ns),
+        "end": to_datetime_up(end_ns),
+        "limit": limit,
+    }
