@@ -24,6 +24,7 @@ from twin.wire.schema import NodeSchema
 logger = logging.getLogger(__name__)
 
 _PAGE_BYTES = 4096
+_END_OF_TIME_NS = 1 << 63
 _ROOM = 128  # a full spool frees this part of its cap at once, so that it is not busy dropping all the time
 
 
@@ -164,21 +165,23 @@ class SpoolFile:
             raise
 
     def _keep(self, work: Work) -> None:
-        gaps: Sequence[Gap] = work.gaps
+        gaps: Sequence[Gap] = spool_gaps.merge(work.gaps)
         for lane, readings in sorted(work.readings.items()):
             for start in range(0, len(readings), self._max_batch):
                 self._insert_storable(readings[start : start + self._max_batch], gaps, lane)
                 gaps = ()
         if gaps:
-            self._insert((), gaps, Lane.LIVE, self._schema.hash)
+            self._insert_storable((), gaps, Lane.LIVE)
 
     def _insert_storable(self, readings: Sequence[Reading], gaps: Sequence[Gap], lane: Lane) -> None:
         """Insert; what no column can hold (a time beyond 64 bits) is told in the log and must not hold up the rest."""
         try:
             self._insert(readings, gaps, lane, self._schema.hash)
         except Rejected as error:
-            if len(readings) == 1:
-                logger.error("reading %s cannot be kept: %s", readings[0], error)
+            if len(readings) <= 1:
+                logger.error("%s cannot be kept: %s", readings or gaps, error)
+                if readings and gaps:
+                    self._insert_storable((), gaps, lane)
                 return
             middle = len(readings) // 2
             self._insert_storable(readings[:middle], gaps, lane)
@@ -190,6 +193,8 @@ class SpoolFile:
         payload = self._encode(readings, gaps, number, lane, schema_hash)
         times = [reading.source_ns for reading in readings]
         first_ns, newest_ns = (min(times), max(times)) if times else (0, 0)
+        if newest_ns >= _END_OF_TIME_NS or first_ns < 0:
+            raise Rejected("out-of-range", f"source times from {first_ns} to {newest_ns} ns do not fit the column")
         size = len(payload)
         self._batches.insert(Row(number, lane, schema_hash, len(readings), size, now_ns, first_ns, newest_ns, payload))
         kept_ns = max(self.counters.last_kept_ns, min(newest_ns, now_ns))  # a clock that runs ahead proves nothing
