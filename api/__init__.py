@@ -1,0 +1,1 @@
+"""The twin over HTTP: REST, the live WebSocket and the page."""

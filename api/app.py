@@ -1,0 +1,100 @@
+"""The api as an ASGI application: plant, live state, series, gateways, health, the live WebSocket and the page.
+
+In: settings. Out: a FastAPI app whose lifespan runs the live feed, the hub and the link to the store. Stateless: any
+number of these processes can stand behind a load balancer.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from api import errors, openapi, page
+from api.board import Board
+from api.deps import Parts, StoreLink
+from api.feed import LiveFeed
+from api.hub import Hub
+from api.metrics import Metrics
+from api.routes import assets, gateways, health, live, plant, signals
+from api.security import Guard
+from api.settings import ApiSettings
+from twin.plant.load import load_plant
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """The application.
+
+    Raises:
+        ConfigError: the plant model is wrong.
+    """
+    parts = _parts(settings)
+    app = FastAPI(
+        title="Fabriquay",
+        version=version("fabriquay"),
+        summary="The live digital twin of a micro-factory and a container terminal",
+        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
+        openapi_url="/openapi.json",
+        docs_url=None,  # they load scripts from elsewhere; the page must work on a closed network
+        redoc_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    app.state.broken = None
+    errors.install(app)
+    for routes in (plant, assets, signals, gateways, health, live):
+        app.include_router(routes.router)
+    page.install(app, settings)
+    openapi.install(app)
+    app.add_middleware(Guard, settings=settings, metrics=parts.metrics)
+    return app
+
+
+def _parts(settings: ApiSettings) -> Parts:
+    loaded = load_plant(settings.plant)
+    board, metrics = Board(), Metrics()
+    feed = LiveFeed(board, settings.broker, settings.live, metrics)
+    return Parts(
+        settings=settings,
+        plant=loaded,
+        link=StoreLink(settings.dsn),
+        board=board,
+        feed=feed,
+        hub=Hub(board, feed.describe, settings.live, metrics, loaded.revision),
+        metrics=metrics,
+        streams=asyncio.Semaphore(settings.series.max_streams),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    parts: Parts = app.state.parts
+    tasks = [
+        asyncio.create_task(parts.feed.run(), name="live feed"),
+        asyncio.create_task(parts.hub.run(), name="live hub"),
+        asyncio.create_task(parts.link.run(), name="store link"),
+    ]
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception() or RuntimeError(f"{task.get_name()} has ended")
+        log.critical("%s broke", task.get_name(), exc_info=error)
+        broken: asyncio.Future[None] | None = app.state.broken
+        if broken is not None and not broken.done():
+            broken.set_exception(error)
+
+    for task in tasks:
+        task.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,194 @@
+"""The shapes of the answers, for the OpenAPI document and the readers of this code; hot routes send ready bytes."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+AssetPath = Annotated[str, Field(description="Area-first path of the asset", examples=["factory/machining/mill-1"])]
+Instant = Annotated[AwareDatetime, Field(description="RFC 3339, UTC", examples=["2026-03-02T10:15:00.250Z"])]
+
+
+class Document(BaseModel):
+    """Later versions may add fields; readers ignore what they do not know."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class StateName(Document):
+    """What a state code means."""
+
+    name: str = Field(examples=["running"])
+    category: str = Field(description="OPC 40001-1 MachineryItemState, empty for other states", examples=["Executing"])
+
+
+class SignalModel(Document):
+    """One series of values of an asset."""
+
+    path: str = Field(examples=["factory/machining/mill-1/spindle-current"])
+    name: str = Field(examples=["spindle-current"])
+    title: str = Field(examples=["Spindle current"])
+    kind: Literal["measurement", "counter", "state", "text"]
+    unit: str = Field(description="Empty when there is none", examples=["A"])
+    low: float | None = Field(description="The least value of the range, in `unit`", examples=[0.0])
+    high: float | None = Field(description="The greatest value of the range, in `unit`", examples=[32.0])
+    role: str | None = Field(description="What it means to the twin", examples=["machine-state"])
+    period_s: float = Field(description="Nominal sampling period, seconds", examples=[0.1])
+    states: dict[str, StateName] = Field(description="By code, for signals of kind state")
+
+
+class AssetModel(Document):
+    """A site, area, line or unit (ISA-95)."""
+
+    path: AssetPath
+    name: str = Field(examples=["mill-1"])
+    title: str = Field(examples=["Mill 1"])
+    level: Literal["site", "area", "line", "unit"]
+    type: str = Field(examples=["mill"])
+    parent: str | None = Field(examples=["factory/machining"])
+    signals: list[SignalModel]
+
+
+class LinkModel(Document):
+    """What `source` finishes goes to `target`."""
+
+    source: AssetPath
+    target: AssetPath
+    buffer: str | None = Field(description="Path of the buffer in between", examples=["factory/machining/buffer-1"])
+
+
+class PlantModel(Document):
+    """What exists; parents before children."""
+
+    enterprise: str
+    revision: str = Field(description="Hash of the plant model; changes with its content")
+    assets: list[AssetModel]
+    flow: list[LinkModel]
+
+
+class MachineState(StateName):
+    """The machine's state and since when."""
+
+    since: Instant
+
+
+class Shift(Document):
+    """The running shift."""
+
+    name: str = Field(examples=["early"])
+    started_at: Instant
+    ends_at: Instant
+
+
+class Throughput(Document):
+    """What the asset produces."""
+
+    unit: str = Field(description="parts or moves", examples=["parts"])
+    now_per_h: float | None = Field(description="Rate now, per hour", examples=[42.1])
+    this_shift: float | None = Field(description="Count since the shift began", examples=[301])
+    shift: Shift | None
+
+
+class Freshness(Document):
+    """How old the newest value is, and why."""
+
+    newest_at: Instant | None
+    age_s: float | None = Field(description="Seconds, when the document was made (`at`)", examples=[0.4])
+    reason: str = Field(
+        description="live, late, stale, gateway-offline, never; feed-silent when the twin itself publishes nothing",
+        examples=["live"],
+    )
+    explanation: str = Field(description="One sentence", examples=["Values arrive as expected."])
+
+
+class Finding(Document):
+    """Something that a detector found and that goes on."""
+
+    id: str
+    signal: str
+    detector: str = Field(examples=["spike"])
+    since: Instant
+    score: float
+    message: str
+
+
+class SignalValue(Document):
+    """The last value of a signal."""
+
+    value: float | str | None
+    time: Instant
+    received_at: Instant
+    quality: str = Field(examples=["good"])
+    fresh: bool
+
+
+class AssetState(Document):
+    """The live state of one asset; sites, areas and lines sum up what is below them."""
+
+    format: Literal[1]
+    path: AssetPath
+    at: Instant
+    seq: int = Field(description="The last batch of samples that this state contains")
+    machine_state: MachineState | None
+    throughput: Throughput | None
+    health: Literal["good", "warning", "bad", "unknown"]
+    freshness: Freshness
+    findings: list[Finding]
+    signals: dict[str, SignalValue] = Field(default={}, description="By name; absent when not asked for")
+
+
+class FeedModel(Document):
+    """How far the live documents can be trusted."""
+
+    at: Instant
+    status: Literal["starting", "live", "silent", "disconnected"]
+    heard_at: Instant | None
+    explanation: str
+
+
+class StatesModel(Document):
+    """The live state of many assets."""
+
+    feed: FeedModel
+    states: list[AssetState]
+
+
+class GatewayModel(Document):
+    """What an edge agent reports of itself."""
+
+    format: Literal[1]
+    node: str = Field(examples=["edge-factory"])
+    status: str = Field(description="online or offline", examples=["online"])
+
+
+class GatewaysModel(Document):
+    """Every known edge agent."""
+
+    feed: FeedModel
+    gateways: list[GatewayModel]
+
+
+class GapModel(Document):
+    """An interval in which readings may be missing."""
+
+    start: Instant
+    end: Instant
+    cause: str = Field(examples=["subscription-lost"])
+    detail: str
+
+
+class SeriesModel(Document):
+    """The samples of one signal in columns of equal length, oldest first."""
+
+    signal: str = Field(examples=["factory/machining/mill-1/spindle-current"])
+    title: str
+    kind: Literal["measurement", "counter", "state", "text"]
+    unit: str = Field(examples=["A"])
+    start: Instant
+    end: Instant
+    reduced: bool = Field(description="true when only the extremes of each bucket are here")
+    rows: int
+    time_ms: list[float] = Field(description="Milliseconds since 1970 UTC", examples=[[1772446500250.0]])
+    value: list[float | str | None] = Field(examples=[[12.3]])
+    quality: list[int] = Field(description="Octets, see the introduction", examples=[[0]])
+    gaps: list[GapModel] = Field(description="Recorded holes that touch the window")
+    coverage: float = Field(description="Share of the window, up to now, that no recorded gap touches", examples=[1.0])

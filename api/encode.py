@@ -1,0 +1,112 @@
+"""Columns → bytes: JSON columns, CSV rows, Arrow IPC streams.
+
+In: chunks of one signal. Out: the pieces of a response body. Times are UTC with microseconds everywhere.
+"""
+
+from typing import Any, cast
+
+import numpy as np
+import orjson
+import pyarrow
+import pyarrow.csv  # pyright: ignore[reportUnusedImport] – an attribute of pyarrow from here on
+from numpy.typing import NDArray
+
+from api.series import Chunk
+
+pa = cast("Any", pyarrow)  # it has no types
+
+
+def json_columns(head: dict[str, Any], chunk: Chunk, tail: dict[str, Any]) -> bytes:
+    """One JSON object: the head, the columns, the tail."""
+    columns: dict[str, Any] = {
+        "reduced": chunk.reduced,
+        "rows": len(chunk),
+        "time_ms": (chunk.time // 1_000) / 1e3,  # exact to the microsecond
+        "value": chunk.text if chunk.number is None else np.ascontiguousarray(chunk.number),
+        "quality": np.ascontiguousarray(chunk.quality),
+    }
+    return orjson.dumps({**head, **columns, **tail}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+class CsvEncoder:
+    """``time,value,quality`` with RFC 3339 times; a header line first."""
+
+    def __init__(self, *, textual: bool) -> None:
+        value = pa.string() if textual else pa.float64()
+        self._schema: Any = pa.schema([("time", pa.string()), ("value", value), ("quality", pa.uint8())])
+
+    def begin(self) -> bytes:
+        """The header line."""
+        return b"time,value,quality\n"
+
+    def encode(self, chunk: Chunk) -> bytes:
+        """The lines of one chunk."""
+        arrays = [pa.array(_rfc3339(chunk.time)), _values(chunk), pa.array(chunk.quality)]
+        batch = pa.record_batch(arrays, schema=self._schema)
+        sink = pa.BufferOutputStream()
+        options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
+        pa.csv.write_csv(batch, sink, options)
+        return sink.getvalue().to_pybytes()
+
+    def end(self) -> bytes:
+        """Nothing."""
+        return b""
+
+
+class ArrowEncoder:
+    """An Arrow IPC stream: time timestamp[us, UTC], value float64 or utf8, quality uint8."""
+
+    def __init__(self, *, textual: bool, metadata: dict[str, str]) -> None:
+        value = pa.string() if textual else pa.float64()
+        fields = [
+            pa.field("time", pa.timestamp("us", "UTC"), nullable=False),
+            pa.field("value", value),
+            pa.field("quality", pa.uint8(), nullable=False),
+        ]
+        self._schema: Any = pa.schema(fields, metadata)
+        self._sink: _Pieces = _Pieces()
+        self._writer: Any = pa.ipc.new_stream(self._sink, self._schema)
+
+    def begin(self) -> bytes:
+        """The schema."""
+        return self._sink.take()
+
+    def encode(self, chunk: Chunk) -> bytes:
+        """One record batch."""
+        times = pa.array(chunk.time // 1_000).cast(pa.timestamp("us", "UTC"))
+        self._writer.write_batch(pa.record_batch([times, _values(chunk), pa.array(chunk.quality)], schema=self._schema))
+        return self._sink.take()
+
+    def end(self) -> bytes:
+        """The end of the stream; without it a reader knows that it was cut."""
+        self._writer.close()
+        return self._sink.take()
+
+
+class _Pieces:
+    """A file that gives away what was written to it."""
+
+    closed: bool = False
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, piece: bytes) -> int:
+        self._pieces.append(bytes(piece))
+        return len(self._pieces[-1])
+
+    def flush(self) -> None:
+        pass
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+
+def _values(chunk: Chunk) -> Any:  # noqa: ANN401 – a pyarrow array
+    return pa.array(chunk.text, pa.string()) if chunk.number is None else pa.array(chunk.number)
+
+
+def _rfc3339(time: NDArray[np.int64]) -> NDArray[np.str_]:
+    return np.char.add(np.datetime_as_string((time // 1_000).astype("datetime64[us]")), "Z")

@@ -1,0 +1,62 @@
+"""Which representation of a series the client gets: by ``?format=``, else by the Accept header.
+
+Pure. In: the header. Out: a `Format`, or None when nothing that it accepts can be made.
+"""
+
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """The representations of a series."""
+
+    JSON = "json"
+    CSV = "csv"
+    ARROW = "arrow"
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type."""
+        return MEDIA_TYPES[self]
+
+
+MEDIA_TYPES = {
+    Format.JSON: "application/json",
+    Format.CSV: "text/csv",
+    Format.ARROW: "application/vnd.apache.arrow.stream",
+}
+
+
+def negotiate(accept: str) -> Format | None:
+    """The accepted format with the greatest weight; of equals, the most specific, then JSON before CSV before Arrow."""
+    if not accept.strip():
+        return Format.JSON
+    ranges = [_range(part) for part in accept.split(",") if part.strip()]
+    best: tuple[float, Format] | None = None
+    for choice in Format:
+        weight = _weight(choice.media_type, ranges)
+        if weight > 0 and (best is None or weight > best[0]):
+            best = weight, choice
+    return best[1] if best else None
+
+
+def _weight(media_type: str, ranges: list[tuple[str, float]]) -> float:
+    """RFC 9110 section 12.5.1: the most specific range that matches decides."""
+    family = media_type.partition("/")[0]
+    for wanted in (media_type, f"{family}/*", "*/*"):
+        weights = [weight for name, weight in ranges if name == wanted]
+        if weights:
+            return max(weights)
+    return 0.0
+
+
+def _range(part: str) -> tuple[str, float]:
+    name, *parameters = (piece.strip() for piece in part.split(";"))
+    weight = 1.0
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip().lower() == "q":
+            try:
+                weight = min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                weight = 0.0
+    return name.lower(), weight

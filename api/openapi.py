@@ -1,0 +1,75 @@
+"""The OpenAPI document: what the routes cannot say of themselves, above all the problem documents.
+
+In: FastAPI's generated document. Out: the same with the introduction, the tags, and one schema for every error.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.errors import MEDIA_TYPE, ProblemDocument
+
+DESCRIPTION = """\
+Reads the twin: what the plant is, what state it is in now, and every sample that was ever kept.
+
+* **Paths** are area first and lower case, e.g. `factory/machining/mill-1`; a signal's path is its asset's path and its
+  name. Slashes stand in the URL as they are.
+* **Times** are RFC 3339 with a zone in, UTC out. `time_ms` is milliseconds since 1970 UTC, with microseconds behind the
+  point.
+* **Units** are those of the plant model (`/v1/plant`), e.g. `A`, `mm/s`, `degC`.
+* **Quality** is an octet: 0 good, 1 uncertain, 2 bad in the low two bits; 4 held, 8 estimated, 16 backfilled,
+  32 time adjusted.
+* **Errors** are RFC 9457 problem documents; `do` says what to do.
+* **Live**: `WS /v1/live` pushes changed states. The first frame is `{"type":"hello"}`, then a full
+  `{"type":"states","full":true,…}`, then only what changed, and a `{"type":"heartbeat",…}` that says how far the feed
+  can be trusted. Send `{"subscribe":{"under":["factory"],"signals":false,"interval_ms":500}}` to choose. A client that
+  reads slowly gets fewer frames, each with the latest state. Close codes: 1008 the message or the subtree is wrong,
+  1013 no place, 1012 the server restarts: connect again.
+"""
+
+TAGS = [
+    {"name": "plant", "description": "What exists: assets, signals, flow"},
+    {"name": "state", "description": "What the twin believes now"},
+    {"name": "series", "description": "What was measured"},
+    {"name": "gateways", "description": "The edge agents"},
+    {"name": "health", "description": "For supervisors and monitoring"},
+]
+
+_MEANING = {
+    404: "There is no such thing in the plant",
+    406: "None of the media types in Accept can be produced",
+    421: "The Host header names somebody else",
+    422: "A parameter cannot be used; `errors` lists each",
+    503: "A part behind the api is away; try again after Retry-After seconds",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: these statuses come as problem documents."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _MEANING[status], "content": content} for status in (*statuses, 421)}
+
+
+def install(app: FastAPI) -> None:
+    """Make `app.openapi()` complete."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+                license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            )
+            schemas = made.setdefault("components", {}).setdefault("schemas", {})
+            problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(problem.pop("$defs"))
+            schemas["Problem"] = problem
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = document

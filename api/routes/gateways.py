@@ -1,0 +1,26 @@
+"""`GET /v1/gateways`: what every edge agent last said of itself, from memory."""
+
+import orjson
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from api.board import Noun
+from api.deps import PartsDep
+from api.documents import GatewaysModel
+from api.openapi import problems
+
+router = APIRouter(prefix="/v1", tags=["gateways"])
+
+
+@router.get(
+    "/gateways",
+    operation_id="listGateways",
+    summary="The edge agents and their health",
+    response_class=Response,
+    responses={200: {"model": GatewaysModel, "description": "The gateways"}, **problems()},
+)
+async def list_gateways(parts: PartsDep) -> Response:
+    """Connection, backlog and sources of each gateway; `feed` says how far this can be trusted."""
+    gateways = b",".join(entry.rendered(signals=True) for entry in parts.board.all(Noun.GATEWAY))
+    body = b'{"feed":%s,"gateways":[%s]}' % (orjson.dumps(parts.feed.describe()), gateways)
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})

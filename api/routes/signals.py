@@ -1,0 +1,201 @@
+"""`GET /v1/signals/{path}/series`: the samples of one signal, as JSON columns, CSV or an Arrow stream."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.types import Send
+
+from api.deps import Parts, PartsDep
+from api.documents import SeriesModel
+from api.encode import ArrowEncoder, CsvEncoder, json_columns
+from api.errors import ProblemError, unavailable
+from api.media import Format, negotiate
+from api.openapi import problems
+from api.series import Chunk, Reader, coverage
+from api.window import PATTERN, Window, rfc3339, window
+from twin.errors import Rejected
+from twin.plant.tree import Signal
+from twin.store.gaps import LedgerGap
+
+router = APIRouter(prefix="/v1", tags=["series"])
+
+MOST_POINTS = 20_000
+FEWEST_POINTS = 4
+FRESH = {"Cache-Control": "no-store", "Vary": "Accept"}
+
+SignalPathParameter = Annotated[
+    str,
+    Path(
+        description="The signal's path; its slashes stand as they are",
+        examples=["factory/machining/mill-1/spindle-current"],
+    ),
+]
+Time = Annotated[
+    str,
+    Query(
+        description="RFC 3339 with a zone (write + as %2B), `now`, or back from now: -90s, -15m, -1h, -7d",
+        pattern=PATTERN,
+        max_length=40,
+        examples=["-1h", "2026-03-02T10:00:00Z"],
+    ),
+]
+Points = Annotated[
+    int | None,
+    Query(
+        ge=FEWEST_POINTS,
+        le=MOST_POINTS,
+        description="At most so many samples; the first, last, lowest and highest of each bucket are kept",
+        examples=[1000],
+    ),
+]
+SERIES_CONTENT = {
+    Format.CSV.media_type: {
+        "schema": {"type": "string"},
+        "example": "time,value,quality\n2026-03-02T10:15:00.250000Z,12.3,0\n",
+    },
+    Format.ARROW.media_type: {"schema": {"type": "string", "contentMediaType": Format.ARROW.media_type}},
+}
+
+
+@router.get(
+    "/signals/{path:path}/series",
+    operation_id="getSeries",
+    summary="The samples of one signal",
+    response_class=Response,
+    responses={
+        200: {"model": SeriesModel, "description": "Samples with start ≤ time < end", "content": SERIES_CONTENT},
+        **problems(404, 406, 422, 503),
+    },
+)
+async def get_series(
+    request: Request,
+    path: SignalPathParameter,
+    parts: PartsDep,
+    start: Time = "-1h",
+    end: Time = "now",
+    points: Points = None,
+    format: Annotated[  # noqa: A002 – the name in the URL
+        Format | None, Query(description="Overrides the Accept header")
+    ] = None,
+) -> Response:
+    """Raw samples, or reduced to `points`. JSON holds up to 100,000 rows; CSV and Arrow stream windows of any size."""
+    signal = parts.signal(path)
+    chosen = format or negotiate(request.headers.get("accept", ""))
+    if chosen is None:
+        raise _not_acceptable()
+    span = _window(start, end)
+    reader = Reader(parts.link.store.samples, signal, await parts.link.signal_id(path))
+    if reader.textual and points is not None:
+        raise ProblemError(422, "points-of-text", f"{path} holds texts, which have no extremes", do="leave points out")
+    if chosen is Format.JSON:
+        return await _json(parts, signal, reader, span, points)
+    return await _stream(parts, signal, reader, span, points, chosen)
+
+
+async def _json(parts: Parts, signal: Signal, reader: Reader, span: Window, points: int | None) -> Response:
+    limit = parts.settings.series.max_json_rows
+    chunk = await reader.whole(span, limit) if points is None else await reader.reduced(span, points)
+    if chunk is None:
+        raise ProblemError(
+            422,
+            "too-many-rows",
+            f"the window holds more than {limit} samples",
+            do="ask for points=2000 or a shorter window, or for format=csv or format=arrow, which stream",
+        )
+    gaps = await parts.link.store.gaps.between(await parts.link.signal_id(signal.path), span.start_ns, span.end_ns)
+    tail = {"gaps": [_gap(gap) for gap in gaps], "coverage": coverage(gaps, span, time.time_ns())}
+    body = json_columns(_head(signal, span), chunk, tail)
+    return Response(body, media_type=Format.JSON.media_type, headers=FRESH)
+
+
+async def _stream(
+    parts: Parts, signal: Signal, reader: Reader, span: Window, points: int | None, chosen: Format
+) -> Response:
+    if parts.streams.locked():
+        raise unavailable("every place for a download is taken")
+    encoder: CsvEncoder | ArrowEncoder = CsvEncoder(textual=reader.textual)
+    if chosen is Format.ARROW:
+        head = {key: str(value) for key, value in _head(signal, span).items()}
+        encoder = ArrowEncoder(textual=reader.textual, metadata={**head, "reduced": str(points is not None).lower()})
+    chunks = _one(reader, span, points) if points else reader.chunks(span, parts.settings.series.chunk_rows)
+    first = await anext(chunks, None)  # an absent store shows here, while there can still be a problem document
+    name = f"{signal.path.replace('/', '.')}.{chosen.value}"
+    return _Stream(
+        _pieces(parts.streams, encoder, first, chunks),
+        media_type=chosen.media_type,
+        headers={**FRESH, "Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def _one(reader: Reader, span: Window, points: int) -> AsyncGenerator[Chunk]:
+    yield await reader.reduced(span, points)
+
+
+async def _pieces(
+    places: asyncio.Semaphore,
+    encoder: CsvEncoder | ArrowEncoder,
+    first: Chunk | None,
+    rest: AsyncGenerator[Chunk],
+) -> AsyncGenerator[bytes]:
+    async with places:
+        yield encoder.begin()
+        if first is not None:
+            yield await asyncio.to_thread(encoder.encode, first)
+        async for chunk in rest:
+            yield await asyncio.to_thread(encoder.encode, chunk)
+        if last := encoder.end():
+            yield last
+
+
+class _Stream(StreamingResponse):
+    """A stream whose generator ends with the response, also when the client leaves early."""
+
+    def __init__(self, body: AsyncGenerator[bytes], media_type: str, headers: dict[str, str]) -> None:
+        super().__init__(body, media_type=media_type, headers=headers)
+        self._body: AsyncGenerator[bytes] = body
+
+    async def stream_response(self, send: Send) -> None:
+        """Send all of it."""
+        try:
+            await super().stream_response(send)
+        finally:
+            await self._body.aclose()
+
+
+def _window(start: str, end: str) -> Window:
+    try:
+        return window(start, end, time.time_ns())
+    except Rejected as error:
+        raise ProblemError(
+            422, error.reason, str(error), do="give RFC 3339 times with a zone, start before end"
+        ) from error
+
+
+def _head(signal: Signal, span: Window) -> dict[str, Any]:
+    return {
+        "signal": signal.path,
+        "title": signal.title,
+        "kind": signal.kind.value,
+        "unit": signal.unit,
+        "start": rfc3339(span.start_ns),
+        "end": rfc3339(span.end_ns),
+    }
+
+
+def _gap(gap: LedgerGap) -> dict[str, Any]:
+    return {
+        "start": rfc3339(gap.from_ns),
+        "end": rfc3339(gap.to_ns),
+        "cause": gap.cause,
+        "detail": gap.detail,
+        "state": gap.state,
+    }
+
+
+def _not_acceptable() -> ProblemError:
+    offered = ", ".join(one.media_type for one in Format)
+    return ProblemError(406, "not-acceptable", "none of the types in Accept can be made", do=f"accept one of {offered}")

@@ -1,0 +1,93 @@
+"""Who may talk to the api from a browser: the Host header, the Origin of WebSockets, and headers on every answer.
+
+In: ASGI connections. Out: the same with security headers, or a refusal. Pure ASGI, so that streams and WebSockets pass
+through untouched. Also the one place that sees every HTTP answer from first to last byte: it takes the time.
+"""
+
+import time
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import ProblemError
+from api.metrics import Metrics
+from api.settings import ApiSettings
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+class Guard:
+    """Refuses foreign Host headers, adds the headers, measures."""
+
+    def __init__(self, app: ASGIApp, settings: ApiSettings, metrics: Metrics) -> None:
+        self.app: ASGIApp = app
+        self._metrics: Metrics = metrics
+        given = tuple(name.lower() for name in settings.allowed_hosts)
+        self._hosts: tuple[str, ...] = (*LOOPBACK_NAMES, *given) if settings.loopback or given else ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        host = host_name(Headers(scope=scope).get("host", ""))
+        if self._hosts and host not in self._hosts:
+            await _misdirected(host).response(scope["path"])(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._measured(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started_s = time.perf_counter()
+        status: int = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            method = scope["method"] if route != "none" else "any"  # no label from what anybody may invent
+            self._metrics.requests.labels(method, route, str(status)).observe(time.perf_counter() - started_s)
+
+
+def origin_allowed(headers: Headers, allowed: tuple[str, ...]) -> bool:
+    """Whether a WebSocket may open: no Origin (no browser), the same host, or one that the settings name."""
+    origin = headers.get("origin")
+    return origin is None or origin in allowed or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+
+def host_name(host: str) -> str:
+    """``[::1]:8000`` → ``::1``; lower case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+def _misdirected(host: str) -> ProblemError:
+    return ProblemError(
+        421,
+        "misdirected-request",
+        f"the api does not answer to the name {host[:100]!r}",
+        do="use the address that it listens on, or add the name to allowed_hosts in its settings",
+    )

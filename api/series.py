@@ -1,0 +1,109 @@
+"""Reading one signal's samples: whole, reduced, or in chunks of bounded size.
+
+In: a signal and a window. Out: `Chunk` columns, oldest first; and what the gap ledger says about the window.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.window import Window
+from twin.plant.tree import Kind, Signal
+from twin.store.gaps import LedgerGap
+from twin.store.samples import Samples
+
+_US = 1_000  # ns; the store's resolution
+_FEWEST_POINTS = 4  # of a reduced series
+_WIDEST = 8  # times the former window, when that held little
+_BACKFILLED = "backfilled"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of samples; either `number` or `text` holds the values."""
+
+    time: NDArray[np.int64]  # [n] ns UTC
+    quality: NDArray[np.uint8]  # [n]
+    number: NDArray[np.float64] | None
+    text: tuple[str, ...] | None
+    reduced: bool = False
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+class Reader:
+    """Reads one signal from the store."""
+
+    def __init__(self, samples: Samples, signal: Signal, signal_id: int) -> None:
+        self._samples: Samples = samples
+        self._signal: Signal = signal
+        self._id: int = signal_id
+
+    @property
+    def textual(self) -> bool:
+        """Whether the values are texts."""
+        return self._signal.kind is Kind.TEXT
+
+    async def whole(self, window: Window, limit: int) -> Chunk | None:
+        """Every sample of the window, or None when there are more than `limit`."""
+        if self.textual:
+            chunk = await self._texts(window, limit + 1)
+            return chunk if len(chunk) <= limit else None
+        chunk = await self.reduced(window, limit)
+        return None if chunk.reduced else chunk
+
+    async def reduced(self, window: Window, points: int) -> Chunk:
+        """At most `points` samples that keep every extreme; all of them when there are no more."""
+        found = await self._samples.series(self._id, window.start_ns, window.end_ns, max(points, _FEWEST_POINTS))
+        return Chunk(found.time, found.quality, found.value, None, found.reduced)
+
+    async def chunks(self, window: Window, rows: int) -> AsyncGenerator[Chunk]:
+        """Every sample of the window, at most `rows` at a time; nothing is held in the database in between."""
+        walk = self._text_chunks(window, rows) if self.textual else self._number_chunks(window, rows)
+        async for chunk in walk:
+            yield chunk
+
+    async def _text_chunks(self, window: Window, rows: int) -> AsyncGenerator[Chunk]:
+        start_ns = window.start_ns
+        while start_ns < window.end_ns:
+            chunk = await self._texts(Window(start_ns, window.end_ns), rows)
+            yield chunk
+            if len(chunk) < rows:
+                return
+            start_ns = int(chunk.time[-1]) + _US
+
+    async def _number_chunks(self, window: Window, rows: int) -> AsyncGenerator[Chunk]:
+        """The width of each step follows the density that the one before met."""
+        start_ns, width_ns = window.start_ns, max(_US, int(0.8 * rows * self._signal.period_s * 1e9))
+        while start_ns < window.end_ns:
+            stop_ns = min(start_ns + width_ns, window.end_ns)
+            chunk = await self.reduced(Window(start_ns, stop_ns), rows)
+            if chunk.reduced:  # denser than expected: these are not all samples
+                width_ns = max(_US, (stop_ns - start_ns) // 4)
+                continue
+            if len(chunk):
+                yield chunk
+            start_ns = stop_ns
+            width_ns = max(_US, int(width_ns * min(_WIDEST, 0.8 * rows / max(len(chunk), 1))))
+
+    async def _texts(self, window: Window, limit: int) -> Chunk:
+        found = await self._samples.texts(self._id, window.start_ns, window.end_ns, limit)
+        return Chunk(found.time, found.quality, None, found.text)
+
+
+def coverage(gaps: Sequence[LedgerGap], window: Window, now_ns: int) -> float:
+    """The share of the window, up to now, that no unfilled gap touches; 1 for a window that lies ahead."""
+    end_ns = min(window.end_ns, now_ns)
+    if end_ns <= window.start_ns:
+        return 1.0
+    missing_ns, reached_ns = 0, window.start_ns
+    for gap in sorted(gaps, key=lambda gap: gap.from_ns):
+        if gap.state == _BACKFILLED:
+            continue
+        from_ns, to_ns = max(gap.from_ns, reached_ns), min(gap.to_ns, end_ns)
+        missing_ns += max(0, to_ns - from_ns)
+        reached_ns = max(reached_ns, to_ns)
+    return round(1.0 - missing_ns / (end_ns - window.start_ns), 6)
