@@ -1,0 +1,26 @@
+import pytest
+
+from api.media import Format, negotiate
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("", Format.JSON),
+        ("*/*", Format.JSON),
+        ("application/json", Format.JSON),
+        ("text/csv", Format.CSV),
+        ("text/*", Format.CSV),
+        ("TEXT/CSV", Format.CSV),
+        ("application/vnd.apache.arrow.stream", Format.ARROW),
+        ("text/html, application/xhtml+xml, */*;q=0.8", Format.JSON),
+        ("application/json;q=0.2, text/csv;q=0.9", Format.CSV),
+        ("*/*, application/json;q=0", Format.CSV),
+        ("application/*;q=0.5, text/csv;q=0.4", Format.JSON),
+        ("text/csv;q=0", None),
+        ("image/png", None),
+        ("text/csv;q=nonsense", None),
+    ],
+)
+def test_the_greatest_weight_decides_and_equals_prefer_json(accept: str, chosen: Format | None) -> None:
+    assert negotiate(accept) is chosen
