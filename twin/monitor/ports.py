@@ -22,8 +22,8 @@ class CommittedBatch(Protocol):
 class Samples(Protocol):
     """Replay in the order of commitment."""
 
-    def since(self, seq: int, limit_batches: int) -> AsyncIterator[tuple[int, SampleBatch]]:
-        """At most `limit_batches` batches after `seq`, with the same columns in the same order as when committed."""
+    def since(self, seq: int, limit_batches: int = 500) -> AsyncIterator[tuple[int, SampleBatch]]:
+        """Every batch after `seq`, `limit_batches` at a time; the same columns in the same order as when committed."""
         ...
 
 

@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 _INLINE = 20_000  # samples; below this a batch takes less time than a thread hop plus its wait is worth
 _REPLAY_BATCHES = 500
+_REPLAY_ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +119,24 @@ class Monitor:
 
     async def _replay(self) -> None:
         start, began_s = self.engine.state.seq, time.monotonic()
-        saved_s = began_s
-        while following := await patiently(self._next_batches):
-            await self._settle(following)
-            if time.monotonic() - saved_s > self._settings.snapshot_every_s:
-                await self.save()
-                saved_s = time.monotonic()
+        await patiently(self._replay_rest)
         took_s = time.monotonic() - began_s
         _log.info("replayed batches %d to %d in %.2f s", start + 1, self.engine.state.seq, took_s)
 
-    async def _next_batches(self) -> list[tuple[int, SampleBatch]]:
-        following = self._store.samples.since(self.engine.state.seq, _REPLAY_BATCHES)
-        return [found async for found in following]
+    async def _replay_rest(self) -> None:
+        """From the engine's own place on, so that it may be begun again after an interruption."""
+        saved_s, rows = time.monotonic(), 0
+        several: list[tuple[int, SampleBatch]] = []
+        async for seq, batch in self._store.samples.since(self.engine.state.seq, _REPLAY_BATCHES):
+            several.append((seq, batch))
+            rows += len(batch)
+            if rows >= _REPLAY_ROWS or len(several) >= _REPLAY_BATCHES:
+                await self._settle(several)
+                several, rows = [], 0
+            if time.monotonic() - saved_s > self._settings.snapshot_every_s:
+                await self.save()
+                saved_s = time.monotonic()
+        await self._settle(several)
 
     async def _judge_live(self) -> None:
         while True:
