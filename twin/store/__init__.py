@@ -1,0 +1,1 @@
+"""What the twin remembers: the only importer of psycopg."""

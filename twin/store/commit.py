@@ -18,7 +18,7 @@ from twin.store.binary import HEADER, TRAILER, int_array, time_array
 from twin.store.database import Connection, the_row
 from twin.store.queries import load_queries
 from twin.store.rows import Rows, collect, divide, emptied, has_key
-from twin.store.text_rows import add_texts
+from twin.store.text_rows import add_texts, printable
 from twin.store.times import to_datetime, to_datetime_up
 from twin.wire.receipt import Receipt
 
@@ -210,8 +210,7 @@ def _multirange(numbers: Sequence[int]) -> str:
 
 
 def _printable(text: str | None) -> str | None:
-    """PostgreSQL's text cannot hold a zero character."""
-    return None if text is None else text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return None if text is None else printable(text)
 
 
 async def _aside(size: int, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

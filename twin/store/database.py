@@ -6,9 +6,9 @@ What comes back by itself (server away, lock or time limit, failover) is `Retrya
 """
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import AsyncConnection, errors
@@ -52,6 +52,14 @@ class Database:
         """One unit of work: committed at the end of the block, undone when it raises."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+
+async def the_row(
+    connection: Connection, query: LiteralString, values: Mapping[str, Any] | None = None, *, binary: bool = False
+) -> tuple[Any, ...]:
+    """The row of a query that always gives exactly one."""
+    (row,) = await (await connection.execute(query, values, binary=binary)).fetchall()
+    return row
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 from twin.samples import SampleBatch
 from twin.store.binary import float_array, int_array, time_array
-from twin.store.database import Connection, Database
+from twin.store.database import Connection, Database, the_row
 from twin.store.queries import load_queries
 from twin.store.rows import Rows, divide, no_texts
 from twin.store.text_rows import TextRow, columns
@@ -85,24 +85,23 @@ async def _load(connection: Connection, page: Sequence[_BatchRow]) -> list[Sampl
     numbered = [(row.seq, row.bare()) for row in page]
     firsts = [row.first_at for row in page if row.first_at]
     lasts = [row.last_at for row in page if row.last_at]
-    rows = _rows(None)
+    rows = _rows((None,) * 7)
     if any(row.rows for row in page):
         span = {"first_at": min(firsts), "last_at": max(lasts)}
-        cursor = await connection.execute(_QUERIES["replay"], {**bounds, **span}, binary=True)
-        rows = _rows(await cursor.fetchone())
+        rows = _rows(await the_row(connection, _QUERIES["replay"], {**bounds, **span}, binary=True))
     batches = divide(rows, numbered)
     if not any(row.texts for row in page):
         return batches
     found = await (await connection.execute(_QUERIES["replay_texts"], bounds)).fetchall()
     texts = [text_row(*row) for row in found]
     return [
-        _with_texts(batch, [text for text in texts if text.batch == row.seq])
+        replace(batch, texts=columns([text for text in texts if text.batch == row.seq]))
         for row, batch in zip(page, batches, strict=True)
     ]
 
 
-def _rows(sent: Any) -> Rows:
-    batch, signal, time, value, quality, server, received = sent or (None,) * 7
+def _rows(sent: tuple[Any, ...]) -> Rows:
+    batch, signal, time, value, quality, server, received = sent
     return Rows(
         int_array(signal, 4).astype(np.int32),
         time_array(time) // 1000,
@@ -119,7 +118,3 @@ def text_row(
 ) -> TextRow:
     """One row of sample_text in our own terms."""
     return TextRow(signal, to_ns(time), batch, text, quality, to_ns(server_at) if server_at else 0, to_ns(received_at))
-
-
-def _with_texts(batch: SampleBatch, texts: Sequence[TextRow]) -> SampleBatch:
-    return replace(batch, texts=columns(texts))

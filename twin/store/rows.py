@@ -5,12 +5,15 @@ In: batches with their seq. Out: columns sorted by (signal, time) without double
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.samples import SampleBatch, TextColumns
 from twin.store.binary import encode_rows
+
+Column = TypeVar("Column", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +117,12 @@ def no_texts() -> TextColumns:
 
 def emptied(batch: SampleBatch) -> SampleBatch:
     """The same batch without any row."""
-    none = Rows(
-        *(np.empty(0, kind) for kind in (np.int32, np.int64, np.float64, np.uint8, np.int64, np.int64, np.int64))
-    )
-    return replace(with_rows(batch, none), texts=no_texts())
+    none = np.empty(0, np.int64)
+    rows = Rows(np.empty(0, np.int32), none, np.empty(0, np.float64), np.empty(0, np.uint8), none, none, none)
+    return replace(with_rows(batch, rows), texts=no_texts())
 
 
-def _join(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+def _join(columns: Sequence[NDArray[Column]]) -> NDArray[Column]:
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 

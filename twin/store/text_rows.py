@@ -59,7 +59,7 @@ def _rows(seq: int, texts: TextColumns) -> list[TextRow]:
             signal,
             _whole(time),
             seq,
-            text.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+            printable(text),
             quality,
             _whole(server),
             _whole(received),
@@ -88,6 +88,11 @@ async def _insert(connection: Connection, rows: Sequence[TextRow]) -> set[tuple[
     }
     found = await (await connection.execute(_ADD, values)).fetchall()
     return {(signal, to_ns(time)) for signal, time in found}
+
+
+def printable(text: str) -> str:
+    """PostgreSQL's text cannot hold a zero character."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _whole(time_ns: int) -> int:
