@@ -1,4 +1,4 @@
-"""The counter rules as a plain loop with whole numbers of Python, written from the description and not from the kernel."""
+"""The counter rules as a plain loop with Python's whole numbers, written from the description, not the kernel."""
 
 from dataclasses import dataclass, field
 from math import floor

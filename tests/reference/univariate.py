@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 F = np.float32
+ZERO = F(0)
 SPIKE, RANGE, FLATLINE, DRIFT = 4, 2, 8, 16
 
 
@@ -12,24 +13,24 @@ SPIKE, RANGE, FLATLINE, DRIFT = 4, 2, 8, 16
 class Baseline:
     """What is known of one signal in one machine state."""
 
-    mean: np.float32 = F(0)
-    var: np.float32 = F(0)
-    cov: np.float32 = F(0)
-    slow: np.float32 = F(0)
-    up: np.float32 = F(0)
-    down: np.float32 = F(0)
-    last: np.float32 = F(0)
-    resolution: np.float32 = F(0)
-    cusum_ceiling: np.float32 = F(0)
+    mean: np.float32 = ZERO
+    var: np.float32 = ZERO
+    cov: np.float32 = ZERO
+    slow: np.float32 = ZERO
+    up: np.float32 = ZERO
+    down: np.float32 = ZERO
+    last: np.float32 = ZERO
+    resolution: np.float32 = ZERO
+    cusum_ceiling: np.float32 = ZERO
     z_ceiling: int = 0
     longest: int = 0
     run: int = 0
     n: int = 0
-    age: np.float32 = F(0)
-    frozen: bool = False
+    age: np.float32 = ZERO
+    frozen: bool = False  # a spike is open
 
 
-def step(b: Baseline, low, high, gap_s, origin, value, same, dt) -> tuple[set[int], set[int]]:
+def step(b: Baseline, low, high, gap_s, origin, value, same, dt):  # noqa: C901 – the whole rule in one place
     """Detectors that exceed, detectors that are not quiet."""
     if not low <= value <= high:
         return {RANGE}, {RANGE}
@@ -75,7 +76,9 @@ def step(b: Baseline, low, high, gap_s, origin, value, same, dt) -> tuple[set[in
         b.run = 0
     if dt > gap_s:
         b.up = b.down = before = F(0)
-    else:
+    elif SPIKE in exceeded or b.frozen:
+        b.up = b.down = F(0)
+    elif not same:
         phi = min(max(b.cov * inverse * inverse, F(0)), F(0.98))
         whitened = (z - phi * before * inverse) / np.sqrt(F(1) - phi * phi)
         whitened = min(max(whitened, F(-4)), F(4))

@@ -121,6 +121,13 @@ def step(  # noqa: C901 – one pass over one record; every split reloads it fro
     up, down, cusum = ZERO, ZERO, ZERO
     if broken:
         before = ZERO
+    elif (exceeded | flags) & SPIKE_BIT:
+        cusum = ZERO  # one cause, one finding; the sums begin anew after a spike
+    elif same:  # a repeated value is no new evidence
+        up, down = hot["cusum_up"], hot["cusum_down"]
+        cusum = max(up, down)
+        if (flags & DRIFT_BIT) != 0:
+            doubtful |= DRIFT_BIT
     else:  # CUSUM of what the last value does not explain
         phi = min(max(cov1 * inv_sd * inv_sd, ZERO), PHI_MAX)
         residual = clip((z - phi * before * inv_sd) / np.sqrt(ONE - phi * phi), CLIP)
