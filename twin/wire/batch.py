@@ -17,6 +17,7 @@ import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from operator import itemgetter
 from typing import Any, cast
 
@@ -34,6 +35,8 @@ MAGIC = b"FQ"
 FORMAT = 1
 MOST_READINGS = 1 << 20  # per batch, numbers and texts together
 MOST_GAPS = 1 << 16
+MOST_NUMBER = 1 << 62
+MOST_HANDLE = (1 << 31) - 1
 MOST_BODY_BYTES = 32 << 20  # before compression
 COMPRESSION_LEVEL = 3
 _HEADER = struct.Struct("<2sBB16sQ8sIIIqB")
@@ -61,14 +64,14 @@ class BatchHeader:
 
 @dataclass(frozen=True, slots=True)
 class RowColumns:
-    """The columns that numeric and text rows share; `server` has one row per 1 in `server_present`."""
+    """The columns that numeric and text rows share; all times in ns."""
 
     handle: IntColumn
-    server_present: IntColumn
     source: IntColumn
-    server: IntColumn  # relative to the source times of its rows
-    received: IntColumn  # relative to `source`; microseconds already multiplied
-    quality: IntColumn
+    server_present: memoryview  # one octet per row, 0 or 1
+    server: IntColumn  # one row per 1 in `server_present`; may be relative to the source times of these rows
+    received: IntColumn  # may be relative to `source`
+    quality: memoryview  # one octet per row
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +105,18 @@ def encode(
 
     Raises:
         Rejected: more than `MOST_READINGS`, `MOST_GAPS` or `MOST_BODY_BYTES`, or a number beyond its column (times are
-            int64, handles and qualities not negative).
+            int64, handles 31 bits, qualities one octet).
     """
     ordered = sorted(readings, key=_handle)
     numeric, textual = _split(ordered)
+    if ordered and not 0 <= ordered[0].handle <= ordered[-1].handle <= MOST_HANDLE:
+        raise Rejected("out-of-range", f"handles {ordered[0].handle} to {ordered[-1].handle} do not fit")
     if len(ordered) > MOST_READINGS or len(gaps) > MOST_GAPS:
         raise Rejected("too-large", f"{len(ordered)} readings and {len(gaps)} gaps do not fit into one batch")
     try:
         body = b"".join([*_put_rows(numeric), *_put_texts(textual), _put_gaps(gaps)])
-    except (OverflowError, struct.error) as error:
-        raise Rejected("out-of-range", f"a time, handle or quality does not fit its column: {error}") from error
+    except (OverflowError, ValueError) as error:
+        raise Rejected("out-of-range", f"a time or quality does not fit its column: {error}") from error
     if len(body) > MOST_BODY_BYTES:
         raise Rejected("too-large", f"a body of {len(body)} bytes does not fit into one batch")
     name = node.encode("ascii")
@@ -145,8 +150,8 @@ def read_header(payload: bytes) -> BatchHeader:
     name = payload[_HEADER.size : end].decode("ascii", errors="replace")
     if not NODE_NAME.fullmatch(name) or lane not in (Lane.LIVE, Lane.HISTORY):
         raise Rejected("malformed", f"the batch header names node {name!r} and lane {lane}")
-    if numbers + texts > MOST_READINGS or gaps > MOST_GAPS:
-        raise Rejected("malformed", f"the batch header counts {numbers + texts} readings and {gaps} gaps")
+    if numbers + texts > MOST_READINGS or gaps > MOST_GAPS or number > MOST_NUMBER:
+        raise Rejected("malformed", f"batch {number} with {numbers + texts} readings and {gaps} gaps is not allowed")
     return BatchHeader(
         name, epoch.hex(), number, Lane(lane), schema.hex(), numbers, texts, gaps, created_ns, end + _CRC.size
     )
@@ -191,14 +196,14 @@ def _split(ordered: list[Reading]) -> tuple[list[Reading], list[Reading]]:
 
 def _put_rows(rows: list[Reading]) -> list[bytes]:
     if not rows:
-        return [put_integers(())] * 6 + [put_floats(())]
+        return [put_integers(())] * 4 + [put_floats(())]
     parts, values = _put_columns(rows)
     return [*parts, put_floats(cast("tuple[float, ...]", values), grouped=_grouped(rows))]
 
 
 def _put_texts(rows: list[Reading]) -> list[bytes]:
     if not rows:
-        return [put_integers(())] * 7
+        return [put_integers(())] * 5
     parts, values = _put_columns(rows)
     texts = [cast("str", value).encode("utf-8", errors="surrogatepass") for value in values]
     return [*parts, put_integers([len(text) for text in texts]), *texts]
@@ -207,18 +212,17 @@ def _put_texts(rows: list[Reading]) -> list[bytes]:
 def _put_columns(rows: list[Reading]) -> tuple[list[bytes], tuple[float | str, ...]]:
     handles, sources, values, qualities, servers, received = zip(*rows, strict=True)
     grouped = _grouped(rows)
-    present, stamped, references = [1], servers, sources
+    present, stamped, references = b"\1" * len(rows), servers, sources
     if 0 in servers:
-        present = [1 if server else 0 for server in servers]
-        stamped = tuple(server for server in servers if server)
-        references = tuple(source for source, server in zip(sources, servers, strict=True) if server)
+        present = bytes(map(bool, servers))
+        stamped, references = tuple(compress(servers, present)), tuple(compress(sources, present))
     return [
         put_integers(handles, grouped=True),
-        put_integers(present if len(present) == len(rows) else [1] * len(rows)),
         put_integers(sources, grouped=grouped),
+        present,
         put_integers(stamped, reference=references),
         put_integers([at - at % 1000 for at in received], reference=sources),
-        put_integers(qualities),
+        bytes(qualities),
     ], values
 
 
@@ -229,9 +233,10 @@ def _grouped(rows: list[Reading]) -> bool:
 
 
 def _take_rows(reader: ColumnReader, count: int) -> RowColumns:
-    handle, present, source = reader.integers(count), reader.integers(count), reader.integers(count)
-    stamped = sum(value == 1 for value in present.values())
-    return RowColumns(handle, present, source, reader.integers(stamped), reader.integers(count), reader.integers(count))
+    handle, source = reader.integers(count), reader.integers(count)
+    present = reader.octets(count, most=1)
+    server = reader.integers(sum(present), referenced=True)
+    return RowColumns(handle, source, present, server, reader.integers(count, referenced=True), reader.octets(count))
 
 
 def _take_texts(reader: ColumnReader, count: int) -> tuple[str, ...]:
@@ -280,10 +285,9 @@ def _int64(number: object) -> int:
 
 def _rows(columns: RowColumns, values: Sequence[float] | Sequence[str]) -> list[Reading]:
     source = columns.source.values()
-    present = columns.server_present.values()
-    references = [at for at, there in zip(source, present, strict=True) if there == 1]
-    stamped = iter(columns.server.values(references))
-    server = [next(stamped) if there == 1 else 0 for there in present]
+    present = columns.server_present
+    stamped = iter(columns.server.values(tuple(compress(source, present))))
+    server = [next(stamped) if there else 0 for there in present]
     received = columns.received.values(source)
-    rows = zip(columns.handle.values(), source, values, columns.quality.values(), server, received, strict=True)
+    rows = zip(columns.handle.values(), source, values, columns.quality, server, received, strict=True)
     return [Reading(*row) for row in rows]

@@ -107,10 +107,10 @@ class ColumnReader:
         self._at = end
         return found
 
-    def integers(self, count: int) -> IntColumn:
-        """The next integer column, which must hold `count` rows."""
+    def integers(self, count: int, *, referenced: bool = False) -> IntColumn:
+        """The next integer column, which must hold `count` rows; it may be relative when there is a reference."""
         coding, relative, width, rows, base, unit = _HEAD.unpack(self.take(_HEAD.size))
-        if rows != count or coding > Coding.TABLE or relative > 1 or width > 8:
+        if rows != count or coding > Coding.TABLE or relative > referenced or width > 8:
             raise Rejected("malformed", "a column does not fit to the header's counts")
         table: tuple[int, ...] = ()
         if coding == Coding.TABLE:
@@ -131,6 +131,13 @@ class ColumnReader:
         integers = None if raw else self.integers(count)
         planes = self.take(8 * count) if raw else self.take(0)
         return FloatColumn(exponent, integers, planes, self.integers(odd), self.take(8 * odd))
+
+    def octets(self, count: int, most: int = 255) -> memoryview:
+        """The next `count` bytes, none above `most`."""
+        found = self.take(count)
+        if most < 255 and max(found, default=0) > most:
+            raise Rejected("malformed", f"an octet beyond {most}")
+        return found
 
     def finish(self) -> None:
         """Everything must have been taken."""
