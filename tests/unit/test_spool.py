@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ async def waiting(spool: Spool) -> dict[int, list[Reading]]:
 async def gaps_of(spool: Spool) -> list[Gap]:
     batches = [*await spool.take(Lane.LIVE, 10_000), *await spool.take(Lane.HISTORY, 10_000)]
     return [gap for one in batches for gap in decode(one.payload).gaps]
+
+
+async def until(condition: Callable[[], object], deadline_s: float = 10) -> None:
+    async with asyncio.timeout(deadline_s):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -282,9 +289,7 @@ async def test_a_full_disk_makes_keep_wait_and_loses_nothing(path: Path, caplog:
         await spool.keep(readings(10))
         await spool._in_thread(lambda: limit_pages(spool, 1))
         keeping = asyncio.create_task(spool.keep(readings(2000, start=10)))
-        async with asyncio.timeout(10):
-            while not any("cannot write" in record.message for record in caplog.records):
-                await asyncio.sleep(0.01)
+        await until(lambda: any("cannot write" in record.message for record in caplog.records))
         assert not keeping.done()
         assert spool.backlog().readings == 10
         await spool._in_thread(lambda: limit_pages(spool, 1 << 20))
@@ -302,7 +307,7 @@ async def test_a_damaged_file_is_moved_aside_and_a_new_epoch_begins(path: Path, 
     async with opened(path) as spool:
         epoch = spool.epoch
         await spool.keep(readings(10))
-    path.write_bytes(b"this is no database" * 1000)
+    scribble(path)
     async with opened(path) as spool:
         assert spool.epoch != epoch
         await spool.keep(readings(10))
@@ -325,6 +330,10 @@ async def test_the_interval_of_a_damaged_file_goes_into_the_gap_ledger_when_it_c
     assert gap.cause is GapCause.SPOOL_DROP
 
 
+def scribble(path: Path) -> None:
+    path.write_bytes(b"this is no database" * 1000)
+
+
 def damage_a_payload_page(path: Path) -> None:
     """Overwrite the right-most leaf of the table `batch`, as a failing disk would."""
     database = sqlite3.connect(path)
@@ -339,11 +348,15 @@ def damage_a_payload_page(path: Path) -> None:
 
 
 async def test_a_process_that_died_while_making_the_file_is_no_damage(path: Path, caplog: pytest.LogCaptureFixture):
-    path.parent.mkdir()
-    path.touch()
+    leave_empty(path)
     async with opened(path) as spool:
         await spool.keep(readings(1))
     assert not caplog.records
+
+
+def leave_empty(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch()
 
 
 async def test_two_agents_cannot_share_a_spool(path: Path):
