@@ -17,15 +17,22 @@ class Backoff:
         self._first_s: float = first_s
         self._most_s: float = most_s
         self._span_s: float = first_s
+        self._fresh: bool = True
         self._chance: Callable[[], float] = chance
 
     def reset(self) -> None:
         """Begin again with the shortest delay."""
         self._span_s = self._first_s
+        self._fresh = True
+
+    @property
+    def fresh(self) -> bool:
+        """True when nobody has waited since the beginning or the last `reset`."""
+        return self._fresh
 
     def next_s(self) -> float:
         """The next delay."""
-        span_s = self._span_s
+        span_s, self._fresh = self._span_s, False
         self._span_s = min(self._most_s, 2 * span_s)
         return span_s * (0.5 + 0.5 * self._chance())
 

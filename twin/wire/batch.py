@@ -111,7 +111,8 @@ def encode(
     numeric, textual = _split(ordered)
     if ordered and not 0 <= ordered[0].handle <= ordered[-1].handle <= MOST_HANDLE:
         raise Rejected("out-of-range", f"handles {ordered[0].handle} to {ordered[-1].handle} do not fit")
-    if len(ordered) > MOST_READINGS or len(gaps) > MOST_GAPS:
+    named = sum(len(gap.handles) for gap in gaps)
+    if len(ordered) > MOST_READINGS or len(gaps) > MOST_GAPS or named > MOST_READINGS:
         raise Rejected("too-large", f"{len(ordered)} readings and {len(gaps)} gaps do not fit into one batch")
     try:
         body = b"".join([*_put_rows(numeric), *_put_texts(textual), _put_gaps(gaps)])
@@ -264,6 +265,8 @@ def _take_gaps(data: bytes, count: int) -> tuple[Gap, ...]:
     try:
         document: Any = json.loads(data)
         gaps = tuple(_gap(*entry) for entry in document)
+        if sum(len(gap.handles) for gap in gaps) > MOST_READINGS:
+            raise ValueError("they name too many signals")
     except (ValueError, TypeError, RecursionError) as error:
         raise Rejected("malformed", f"the gaps cannot be read: {error}") from error
     if len(gaps) != count:

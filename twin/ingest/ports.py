@@ -1,0 +1,71 @@
+"""What ingest needs from its neighbours, and the counters that it offers them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from twin.ingest.admit import Admitted
+from twin.samples import Committed, SampleBatch
+from twin.wire.schema import NodeSchema
+
+OnCommitted = Callable[[Sequence[Committed]], Awaitable[None]]  # only batches with a seq, in its order
+OnHealth = Callable[[str, Mapping[str, Any]], Awaitable[None]]  # node, its newest report
+
+
+class SampleStore(Protocol):
+    """Where batches go."""
+
+    async def commit(self, admitted: Sequence[Admitted]) -> list[Committed]:
+        """All of them in one transaction, one `Committed` each in the same order; Retryable when the store is away."""
+        ...
+
+    def since(self, seq: int) -> AsyncIterator[tuple[int, SampleBatch]]:
+        """The committed batches behind `seq`, in its order."""
+        ...
+
+
+class SchemaStore(Protocol):
+    """Where schemas are kept for ever, so that a batch stays readable when the broker has forgotten them."""
+
+    async def schemas(self) -> list[NodeSchema]:
+        """All of them."""
+        ...
+
+    async def save_schema(self, schema: NodeSchema) -> None:
+        """Keep one; the same again changes nothing."""
+        ...
+
+
+class IngestStore(Protocol):
+    """The store as ingest sees it."""
+
+    @property
+    def samples(self) -> SampleStore:
+        """Batches."""
+        ...
+
+    @property
+    def nodes(self) -> SchemaStore:
+        """Schemas."""
+        ...
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has passed since the start; written by ingest alone."""
+
+    batches: int = 0  # committed, their numbers new
+    repeated: int = 0  # batches whose number was there already
+    rows: int = 0  # samples that entered
+    texts: int = 0
+    rejected: int = 0  # rejections recorded
+    malformed: int = 0  # payloads that could not be read
+    unknown_schema: int = 0  # batches that came before their schema
+    commits: int = 0  # transactions
+    commit_s: float = 0.0  # time spent in them
+    store_failures: int = 0
+    waiting_rows: int = 0  # admitted and not committed yet
+
+    def to_json(self) -> dict[str, float]:
+        """For the health document."""
+        return asdict(self)
