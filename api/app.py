@@ -63,6 +63,7 @@ def _parts(settings: ApiSettings) -> Parts:
     return Parts(
         settings=settings,
         plant=loaded,
+        plant_json=plant.to_json(loaded),
         link=StoreLink(settings.dsn),
         board=board,
         feed=feed,

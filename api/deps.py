@@ -76,6 +76,7 @@ class Parts:
 
     settings: ApiSettings
     plant: Plant
+    plant_json: bytes
     link: StoreLink
     board: Board
     feed: LiveFeed

@@ -56,7 +56,7 @@ class LiveFeed:
         self._metrics: Metrics = metrics
         self._clock: Callable[[], int] = clock
         self._connected: bool = False
-        self._connected_ns: int = clock()
+        self._connected_ns: int = clock()  # or when we began to try
         self._heard_ns: int = 0  # 0 = never
         self._aged: bool = False
         self._reported: set[str] = set()
@@ -144,8 +144,7 @@ class LiveFeed:
 
     def _age_when_silent(self) -> None:
         """Nothing new comes: from here on nothing may look live. Also when the api starts on old retained documents."""
-        trusted = self._recent(self._heard_ns) or (self._connected and self._recent(self._connected_ns))
-        if trusted or self._aged:
+        if self._recent(self._heard_ns) or self._recent(self._connected_ns) or self._aged:
             return
         self._aged = True
         self._board.age(datetime.fromtimestamp(self._clock() / 1e9, UTC), self._explanation())

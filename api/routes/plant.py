@@ -27,18 +27,20 @@ async def get_plant(request: Request, parts: PartsDep) -> Response:
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(orjson.dumps(document(parts.plant)), media_type="application/json", headers=headers)
+    return Response(parts.plant_json, media_type="application/json", headers=headers)
 
 
-def document(plant: Plant) -> dict[str, Any]:
-    """The plant as JSON-ready dictionaries."""
-    return {
-        "enterprise": plant.enterprise,
-        "title": plant.title,
-        "revision": plant.revision,
-        "assets": [_asset(plant, asset) for asset in plant.assets],
-        "flow": [{"source": link.source, "target": link.target, "buffer": link.buffer} for link in plant.flow],
-    }
+def to_json(plant: Plant) -> bytes:
+    """The plant as a JSON document."""
+    return orjson.dumps(
+        {
+            "enterprise": plant.enterprise,
+            "title": plant.title,
+            "revision": plant.revision,
+            "assets": [_asset(plant, asset) for asset in plant.assets],
+            "flow": [{"source": link.source, "target": link.target, "buffer": link.buffer} for link in plant.flow],
+        }
+    )
 
 
 def _asset(plant: Plant, asset: Asset) -> dict[str, Any]:
