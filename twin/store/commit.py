@@ -8,11 +8,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, LiteralString, ParamSpec, TypeVar
+from typing import Any, LiteralString, ParamSpec, TypeVar
 
 from psycopg import errors
 from psycopg.types.multirange import Multirange
 
+from twin.ingest.admit import Admitted
 from twin.samples import Committed, SampleBatch
 from twin.store.binary import HEADER, TRAILER, int_array, time_array
 from twin.store.database import Connection, the_row
@@ -21,9 +22,6 @@ from twin.store.rows import Rows, collect, divide, emptied, has_key
 from twin.store.text_rows import add_texts, printable
 from twin.store.times import to_datetime, to_datetime_up
 from twin.wire.receipt import Receipt
-
-if TYPE_CHECKING:
-    from twin.ingest.admit import Admitted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,22 +39,19 @@ class _Fresh:
 
     at: int  # its place among the admitted
     seq: int
-    admitted: "Admitted"
+    admitted: Admitted
 
     @property
     def batch(self) -> SampleBatch:
         return self.admitted.batch
 
 
-async def commit(connection: Connection, admitted: "Sequence[Admitted]") -> list[Committed]:
+async def commit(connection: Connection, admitted: Sequence[Admitted]) -> list[Committed]:
     """Write everything within the caller's transaction; one `Committed` per admitted batch, in the same order."""
     await connection.execute(_QUERIES["lock"], {"lock": LOCK})
     known = await _known_numbers(connection, admitted)
     fresh = await _number(connection, _new_ones(admitted, known))
-    seqs = [(item.seq, item.batch) for item in fresh]
-    rows = await _aside(sum(len(batch) for _, batch in seqs), collect, seqs)
-    rows = await _insert(connection, rows)
-    stored = await add_texts(connection, seqs, await _aside(len(rows), divide, rows, seqs))
+    stored = await _store(connection, [(item.seq, item.batch) for item in fresh]) if fresh else []
     await _add_ledger(connection, fresh, stored)
     receipts = await _receipts(connection, admitted, fresh, known)
     done = [Committed(0, emptied(item.batch), receipts.get(_epoch(item.batch))) for item in admitted]
@@ -65,11 +60,18 @@ async def commit(connection: Connection, admitted: "Sequence[Admitted]") -> list
     return done
 
 
+async def _store(connection: Connection, seqs: Sequence[tuple[int, SampleBatch]]) -> list[SampleBatch]:
+    """Insert the samples and texts of numbered batches; the same batches with what entered."""
+    rows = await _aside(sum(len(batch) for _, batch in seqs), collect, seqs)
+    rows = await _insert(connection, rows)
+    return await add_texts(connection, seqs, await _aside(len(rows), divide, rows, seqs))
+
+
 def _epoch(batch: SampleBatch) -> Epoch:
     return batch.node, batch.epoch
 
 
-async def _known_numbers(connection: Connection, admitted: "Sequence[Admitted]") -> dict[Epoch, "Multirange[int]"]:
+async def _known_numbers(connection: Connection, admitted: Sequence[Admitted]) -> dict[Epoch, "Multirange[int]"]:
     wanted = sorted({_epoch(item.batch) for item in admitted if item.batch.number})
     if not wanted:
         return {}
@@ -78,7 +80,7 @@ async def _known_numbers(connection: Connection, admitted: "Sequence[Admitted]")
     return {(node, epoch): committed for node, epoch, committed in rows}
 
 
-def _new_ones(admitted: "Sequence[Admitted]", known: Mapping[Epoch, "Multirange[int]"]) -> list[_Fresh]:
+def _new_ones(admitted: Sequence[Admitted], known: Mapping[Epoch, "Multirange[int]"]) -> list[_Fresh]:
     seen: set[tuple[Epoch, int]] = set()
     fresh: list[_Fresh] = []
     for at, item in enumerate(admitted):
@@ -180,7 +182,7 @@ def _batch_row(seq: int, batch: SampleBatch) -> dict[str, Any]:
 
 async def _receipts(
     connection: Connection,
-    admitted: "Sequence[Admitted]",
+    admitted: Sequence[Admitted],
     fresh: Sequence[_Fresh],
     known: Mapping[Epoch, "Multirange[int]"],
 ) -> dict[Epoch, Receipt]:

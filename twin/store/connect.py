@@ -3,7 +3,7 @@
 In: an address. Out: `Store`; whoever needs a part of it declares a small protocol that the member satisfies.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncIterator[Store]:
+async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGenerator[Store]:
     """Open the store at `dsn` with its schema up to date; see `open_database` for what it raises."""
     async with open_database(dsn, size=size, wait_s=wait_s) as database:
         yield Store(

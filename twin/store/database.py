@@ -6,7 +6,7 @@ What comes back by itself (server away, lock or time limit, failover) is `Retrya
 """
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, LiteralString
 
@@ -41,14 +41,14 @@ class Database:
         self.name: str = name
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncGenerator[Connection]:
         """A connection in autocommit: each statement is its own transaction."""
         with translated(self.name):
             async with self._pool.connection() as connection:
                 yield connection
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self) -> AsyncGenerator[Connection]:
         """One unit of work: committed at the end of the block, undone when it raises."""
         async with self.connection() as connection, connection.transaction():
             yield connection
@@ -63,7 +63,7 @@ async def the_row(
 
 
 @contextmanager
-def translated(name: str) -> Iterator[None]:
+def translated(name: str) -> Generator[None]:
     """Turn psycopg's errors into ours; `name` says which database, without its password."""
     try:
         yield
@@ -81,7 +81,7 @@ def translated(name: str) -> Iterator[None]:
 @asynccontextmanager
 async def open_database(
     dsn: str, *, size: int = 8, statement_timeout_s: float = 60, wait_s: float = 10
-) -> AsyncIterator[Database]:
+) -> AsyncGenerator[Database]:
     """Connect, find the edition, bring the schema up to date, keep a pool of at most `size` connections.
 
     Raises:

@@ -5,12 +5,12 @@ In: admitted batches. Out: what became of them; and columns for the judge and th
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import errors
 
+from twin.ingest.admit import Admitted
 from twin.samples import Committed, SampleBatch, TextColumns
 from twin.store import commit, reduce, replay
 from twin.store.binary import float_array, int_array, time_array
@@ -21,9 +21,6 @@ from twin.store.queries import load_queries
 from twin.store.reduce import SeriesColumns
 from twin.store.text_rows import columns
 from twin.store.times import to_datetime_up, to_ns
-
-if TYPE_CHECKING:
-    from twin.ingest.admit import Admitted
 
 _QUERIES = load_queries("samples")
 _NO_LIMIT = 2**31 - 1
@@ -46,7 +43,7 @@ class Samples:
         self._database: Database = database
         self._partitions: Partitions = Partitions()
 
-    async def commit(self, admitted: "Sequence[Admitted]") -> list[Committed]:
+    async def commit(self, admitted: Sequence[Admitted]) -> list[Committed]:
         """Write many batches in ONE transaction; one `Committed` per batch, in the same order.
 
         Raises:
@@ -60,7 +57,7 @@ class Samples:
             self._partitions.forget()
             return await self._commit(admitted)
 
-    async def _commit(self, admitted: "Sequence[Admitted]") -> list[Committed]:
+    async def _commit(self, admitted: Sequence[Admitted]) -> list[Committed]:
         async with self._database.connection() as connection:
             if self._database.edition is Edition.PLAIN:
                 await self._partitions.ensure(connection, [item.batch.time for item in admitted])

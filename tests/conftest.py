@@ -1,0 +1,43 @@
+"""What holds for every test: a skipped test is seen, and in CI only a known reason may skip one."""
+
+import os
+
+import pytest
+
+from tests.skips import ALLOWED_SKIPS
+
+_skipped: list[tuple[str, str]] = []  # node id, reason
+
+
+def pytest_runtest_logreport(report):
+    _note(report)
+
+
+def pytest_collectreport(report):
+    _note(report)
+
+
+def _note(report):
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        _skipped.append((report.nodeid, reason.removeprefix("Skipped: ")))
+
+
+def _forbidden():
+    return [(node, reason) for node, reason in _skipped if reason not in ALLOWED_SKIPS.values()]
+
+
+def pytest_sessionfinish(session, exitstatus):
+    controller = not hasattr(session.config, "workerinput")
+    if controller and os.environ.get("CI") == "true" and _forbidden() and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    write = terminalreporter.write_line
+    reasons = [reason for _, reason in _skipped]
+    for name, reason in ALLOWED_SKIPS.items():
+        if reason in reasons:
+            write(f"NOT TESTED ({name}): {reason} [{reasons.count(reason)} tests]", yellow=True, bold=True)
+    for node, reason in _forbidden():
+        write(f"SKIPPED WITHOUT LEAVE: {node}: {reason} (allowed reasons stand in tests/skips.py)", red=True, bold=True)
