@@ -75,7 +75,7 @@ class Document:
         try:
             return kind.model_validate(self.data)
         except ValidationError as error:
-            raise ConfigError(self._explain(problem) for problem in error.errors()) from error
+            raise ConfigError(self._explain(problem) for problem in _causes(error.errors())) from error
 
     def _substituted(self, data: object, keys: tuple[Key, ...], environment: Mapping[str, str]) -> object:
         if isinstance(data, dict):
@@ -105,8 +105,8 @@ class Document:
         written = self._written.get(tuple(keys), problem["input"])
         if kind == "value_error":  # our own validators say the value and what to do
             return self.problem(keys, message)
-        shown = "this section" if isinstance(written, dict | list) else repr(written)
-        return self.problem(keys, f"{message[:1].lower()}{message[1:]}, not {shown[:200]}")
+        shown = "" if isinstance(written, dict | list | tuple) else f", not {written!r}"[:200]
+        return self.problem(keys, f"{message[:1].lower()}{message[1:]}{shown}")
 
 
 def load(path: Path, kind: type[Model]) -> Model:
@@ -200,6 +200,15 @@ def _yaml_errors(path: Path, parse: Callable[[], Parsed]) -> Parsed:
     except (yaml.YAMLError, ValueError) as error:  # a character or a number that cannot be
         first = str(error).splitlines()[0]
         raise ConfigError(f"{path}: not valid YAML: {first}; mend the syntax") from error
+
+
+def _causes(problems: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Without the lists that count as too short only because their elements are wrong."""
+    for problem in problems:
+        where = problem["loc"]
+        if problem["type"] == "too_short" and any(one["loc"][: len(where)] == where != one["loc"] for one in problems):
+            continue
+        yield problem
 
 
 def _mistakes(node: yaml.Node | None, above: tuple[int, ...]) -> Iterator[tuple[int, str]]:

@@ -61,7 +61,9 @@ def test_a_section_inside_itself_is_refused(tmp_path):
     assert problems(tmp_path, "name: &a [*a]\n") == [":1: this section contains itself by an alias; write it out"]
 
 
-@pytest.mark.parametrize("text", ["name: [", "name: \x00", "a: b: c", "? [x]\n: y", "name: !!python/object:os.system x"])
+@pytest.mark.parametrize(
+    "text", ["name: [", "name: \x00", "a: b: c", "? [x]\n: y", "name: !!python/object:os.system x"]
+)
 def test_text_that_is_not_plain_yaml_is_a_configuration_error(tmp_path, text):
     assert problems(tmp_path, text)
 

@@ -1,0 +1,168 @@
+"""One gateway: every source → the spool → the uplink, under one TaskGroup; cancellation is the way to stop it.
+
+In: `AgentSettings`. Out: nothing returns. A source that is away, or wrongly configured, never stops the rest; whatever
+was not read between two runs of the agent is recorded as a gap.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from edge.config import AgentSettings, SourceSettings, node_schema, signals_of
+from edge.health import HealthReport
+from edge.sources.mqtt import MqttSource
+from edge.sources.mqtt_settings import MqttSettings
+from edge.sources.source import Source, SourceState, SourceStatus
+from edge.spool import Spool, open_spool
+from edge.uplink import run_uplink
+from twin.errors import ConfigError
+from twin.wire.reading import Gap, GapCause, Reading
+
+logger = logging.getLogger(__name__)
+
+_REMEMBER_EVERY_NS = 1_000_000_000
+
+
+class SourceSink:
+    """A source's way into the spool, which remembers on disk until when the source was read.
+
+    A source that cannot resume where it was gets a gap from then until its first reading of this run.
+    """
+
+    def __init__(self, spool: Spool, name: str, handles: tuple[int, ...], clock: Callable[[], int]) -> None:
+        self._spool = spool
+        self._key = f"read-until/{name}"
+        self._handles = handles
+        self._clock = clock
+        self._remembered_ns = 0
+        self._unread_since_ns = 0
+
+    async def read_until_ns(self) -> int:
+        """Until when the source was read by an earlier run, 0 when it never was."""
+        told = await self._spool.recall(self._key)
+        return int.from_bytes(told, "big") if told else 0
+
+    async def begin_anew(self, read_until_ns: int) -> None:
+        """The source begins at nothing: what lies between the runs is missing, and so is what comes until it reads."""
+        now_ns = self._clock()
+        if 0 < read_until_ns < now_ns:
+            gap = Gap(self._handles, read_until_ns, now_ns, GapCause.AGENT_DOWN, "the agent did not run or read")
+            await self._spool.keep((), (gap,))
+        self._unread_since_ns = now_ns
+
+    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = ()) -> None:
+        """See `Sink.keep`."""
+        now_ns = self._clock()
+        if readings and self._unread_since_ns:
+            gap = Gap(
+                self._handles, self._unread_since_ns, now_ns, GapCause.DEVICE_UNREACHABLE, "not read since the start"
+            )
+            gaps = [gap, *gaps] if gap.from_ns < gap.to_ns else gaps
+            self._unread_since_ns = 0
+        if not readings or now_ns - self._remembered_ns < _REMEMBER_EVERY_NS:
+            await self._spool.keep(readings, gaps)
+            return
+        self._remembered_ns = now_ns
+        await asyncio.gather(
+            self._spool.keep(readings, gaps), self._spool.remember(self._key, now_ns.to_bytes(8, "big"))
+        )
+
+
+class _Supervised:
+    """A source in its task; a mistake in its configuration ends this one and is told in its status."""
+
+    def __init__(self, source: Source, sink: SourceSink) -> None:
+        self._source = source
+        self._sink = sink
+        self._mistake: ConfigError | None = None
+
+    async def run(self) -> None:
+        try:
+            await self._source.run(self._sink)
+        except* ConfigError as errors:
+            self._mistake = _first(errors)
+        if self._mistake:
+            logger.error("source %s does not run: %s", self._source.name, self._mistake)
+
+    def status(self) -> SourceStatus:
+        status = self._source.status()
+        if self._mistake is None:
+            return status
+        return replace(status, state=SourceState.DOWN, detail=f"not configured rightly: {self._mistake}")
+
+
+async def run_agent(settings: AgentSettings, *, clock: Callable[[], int] = time.time_ns) -> None:
+    """Read, keep and send until cancelled.
+
+    Raises:
+        ConfigError: when the spool cannot be used at all.
+    """
+    schema = node_schema(settings)
+    handles = {entry.path: entry.handle for entry in schema.entries}
+    async with open_spool(
+        settings.spool.path,
+        schema=schema,
+        max_bytes=settings.spool.max_bytes,
+        linger_s=settings.spool.linger_ms / 1000,
+        clock=clock,
+    ) as spool:
+        sources = [await _supervised(source, settings, spool, handles, clock) for source in settings.sources]
+        health = HealthReport(
+            settings.node, settings.revision, spool, lambda: [source.status() for source in sources], clock
+        )
+        logger.info("node %s reads %d signals from %d sources", settings.node, len(handles), len(sources))
+        async with asyncio.TaskGroup() as group:
+            for source in sources:
+                group.create_task(source.run(), name=f"source {source.status().name}")
+            uplink = run_uplink(settings.uplink, settings.broker, spool, health, node=settings.node)
+            group.create_task(uplink, name="uplink")
+
+
+async def _supervised(
+    source: SourceSettings,
+    settings: AgentSettings,
+    spool: Spool,
+    handles: Mapping[str, int],
+    clock: Callable[[], int],
+) -> _Supervised:
+    own = tuple(sorted(handles[feed.path] for feed in signals_of(source)))
+    sink = SourceSink(spool, source.name, own, clock)
+    read_until_ns = await sink.read_until_ns()
+    if isinstance(source, MqttSettings):
+        return await _mqtt(source, settings, sink, read_until_ns, handles, clock)
+    from edge.sources.opcua import OpcUaSource  # its library costs memory that an MQTT gateway need not pay
+
+    await sink.begin_anew(read_until_ns)
+    return _Supervised(OpcUaSource(source, handles, clock=clock), sink)
+
+
+async def _mqtt(
+    source: MqttSettings,
+    settings: AgentSettings,
+    sink: SourceSink,
+    read_until_ns: int,
+    handles: Mapping[str, int],
+    clock: Callable[[], int],
+) -> _Supervised:
+    if source.clean_session or not read_until_ns:
+        await sink.begin_anew(read_until_ns)
+        read_until_ns = 0
+    made = MqttSource(
+        source,
+        handles,
+        client_id=f"{settings.node}-{source.name}",
+        dead_letters=settings.spool.path.with_name(f"{source.name}.dead-letters.jsonl"),
+        resume_from_ns=read_until_ns,
+        clock=clock,
+    )
+    return _Supervised(made, sink)
+
+
+def _first(errors: BaseExceptionGroup[ConfigError]) -> ConfigError:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, ConfigError)  # noqa: S101
+    return error

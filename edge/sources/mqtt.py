@@ -1,0 +1,262 @@
+"""Hop *sense*, MQTT: one broker that devices publish to → readings.
+
+In: QoS 1 messages of a session that the broker keeps for us. Out: `Reading`s and `Gap`s for the sink; a message is
+acknowledged only after the sink has it on disk. What cannot be understood goes to the dead letters, the rest flows on.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edge.dead_letters import DeadLetter, DeadLetters
+from edge.deadband import Deadband, Thinner
+from edge.mapping import Incoming, MappedMessage, TopicMapping
+from edge.sources.mqtt_settings import MqttSettings
+from edge.sources.source import Sink, SourceState, SourceStatus
+from twin.errors import Rejected, Retryable
+from twin.wire.backoff import Backoff
+from twin.wire.mqtt import Client, Message, connect
+from twin.wire.reading import Gap, GapCause, Reading
+
+logger = logging.getLogger(__name__)
+
+_MOST_INBOUND = 2_000  # messages that wait in memory; beyond it the socket is not read
+_MOST_AT_ONCE = 1_000  # messages that share one call of the sink
+_MOST_LETTERS = 200  # dead letters written per call of the sink; the rest is only counted
+_MOST_UNKNOWN = 1_000  # topics without a signal that are remembered, to tell of each once
+_LOOK_S = 1.0  # how often heartbeats and silence are looked at
+
+
+@dataclass(slots=True)
+class _Harvest:
+    """What a handful of messages came to."""
+
+    readings: list[Reading] = field(default_factory=list[Reading])
+    gaps: list[Gap] = field(default_factory=list[Gap])
+    letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
+
+
+class MqttSource:
+    """One broker that is read.
+
+    Args:
+        settings: of this source.
+        handles: every signal path of its topics → the signal's place in the node's schema.
+        client_id: names our session at the broker; the same after a restart.
+        dead_letters: where to log what is not understood.
+        resume_from_ns: until when its signals were read before this process began, 0 when never.
+        clock: nanoseconds UTC.
+    """
+
+    kind: str = "mqtt"
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        handles: Mapping[str, int],
+        *,
+        client_id: str,
+        dead_letters: Path,
+        resume_from_ns: int = 0,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._settings = settings
+        self._client_id = settings.client_id or client_id
+        self._clock = clock
+        self._mapping = TopicMapping(settings.topics, handles)
+        self._handles = tuple(sorted(handles[path] for topic in settings.topics for path, _ in topic.feeds()))
+        self._thinner = Thinner(_bands(settings, handles))
+        self._letters = DeadLetters(settings.dead_letters or dead_letters, settings.dead_letters_max_bytes)
+        self._heard_ns = resume_from_ns
+        self._unqueued: set[int] = _unqueued(settings, handles)
+        self._sequences: dict[str, tuple[int, int]] = {}
+        self._unknown: set[str] = set()
+        self._state = SourceState.CONNECTING
+        self._detail = ""
+        self._since_ns = clock()
+        self._silent_since_ns = 0
+        self._session_resumed = False
+        self._counts = dict.fromkeys(("messages", "rejected", "gaps"), 0)
+        self._values = 0
+        self._newest_ns = 0
+
+    @property
+    def name(self) -> str:
+        """Unique within the agent."""
+        return self._settings.name
+
+    async def run(self, sink: Sink) -> None:
+        """Read for ever; see `Source.run`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look(sink), name=f"{self.name} heartbeat")
+            group.create_task(self._read_forever(sink), name=f"{self.name} read")
+
+    def status(self) -> SourceStatus:
+        """What the health report says of it."""
+        detail = self._detail
+        if self._silent_since_ns and self._state is SourceState.CONNECTED:
+            since = datetime.fromtimestamp(self._silent_since_ns // 1_000_000_000, UTC)
+            detail = f"no message since {since:%Y-%m-%dT%H:%M:%SZ}"
+        facts = {**self._counts, "withheld": self._thinner.withheld, "session_resumed": self._session_resumed}
+        return SourceStatus(
+            self.name, self.kind, self._state, detail, self._since_ns, self._values, self._newest_ns, facts
+        )
+
+    async def _read_forever(self, sink: Sink) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                async with connect(
+                    self._settings.broker,
+                    client_id=self._client_id,
+                    clean_session=self._settings.clean_session,
+                    session_expiry_s=self._settings.session_expiry_s,
+                    max_inbound=_MOST_INBOUND,
+                    manual_ack=True,
+                ) as client:
+                    await client.subscribe(self._mapping.subscriptions())
+                    await self._account_for_absence(client, sink)
+                    backoff.reset()
+                    await self._receive(client, sink)
+            except Retryable as error:
+                self._lose(str(error))
+            await backoff.wait()
+
+    async def _receive(self, client: Client, sink: Sink) -> None:
+        messages: list[Message] = []
+        async for message in client.messages():
+            messages.append(message)
+            if client.waiting() and len(messages) < _MOST_AT_ONCE:
+                continue
+            await self._keep(self._understand(messages), sink)
+            for kept in messages:
+                client.acknowledge(kept)
+            messages = []
+
+    async def _keep(self, harvest: _Harvest, sink: Sink) -> None:
+        readings = self._thinner.thin(harvest.readings)
+        if readings or harvest.gaps:
+            await sink.keep(readings, harvest.gaps)
+        if harvest.letters:
+            await asyncio.to_thread(self._letters.write, harvest.letters)
+        self._values += len(readings)
+        self._counts["gaps"] += len(harvest.gaps)
+        if readings:
+            self._newest_ns = max(self._newest_ns, max(reading.source_ns for reading in readings))
+
+    def _understand(self, messages: Sequence[Message]) -> _Harvest:
+        harvest = _Harvest()
+        received_ns = self._clock()
+        self._heard_ns = received_ns
+        self._counts["messages"] += len(messages)
+        for message in messages:
+            incoming = Incoming(message.topic, message.payload, received_ns, message.retain)
+            try:
+                mapped = self._mapping.read(incoming)
+            except Rejected as error:
+                self._refuse(incoming, [error], harvest)
+                continue
+            harvest.readings += mapped.readings
+            if mapped.rejected:
+                self._refuse(incoming, mapped.rejected, harvest)
+            if mapped.sequence is not None:
+                harvest.gaps += self._follow(incoming, mapped)
+            if message.qos == 0 and not message.retain:
+                self._unqueued.update(mapped.handles)
+        return harvest
+
+    def _refuse(self, message: Incoming, errors: Sequence[Rejected], harvest: _Harvest) -> None:
+        self._counts["rejected"] += len(errors)
+        for error in errors:
+            if error.reason == "unknown-topic":
+                if message.topic in self._unknown or len(self._unknown) >= _MOST_UNKNOWN:
+                    continue
+                self._unknown.add(message.topic)
+            if len(harvest.letters) < _MOST_LETTERS:
+                harvest.letters.append(
+                    DeadLetter(message.received_ns, error.reason, str(error), message.topic, message.payload)
+                )
+
+    def _follow(self, message: Incoming, mapped: MappedMessage) -> list[Gap]:
+        """A gap when the device's own count says that messages are missing."""
+        number = mapped.sequence or 0
+        newest_ns = max((reading.source_ns for reading in mapped.readings), default=message.received_ns)
+        last, last_ns = self._sequences.get(message.topic, (number - 1, newest_ns))
+        if number == last or last_ns > newest_ns:
+            return []  # the same again, or late
+        self._sequences[message.topic] = (number, newest_ns)
+        if number <= last + 1:
+            return []
+        detail = f"{message.topic}: {number - last - 1} messages missing before number {number}"[:300]
+        return [Gap(mapped.handles, last_ns, newest_ns, GapCause.SEQUENCE_JUMP, detail)]
+
+    async def _account_for_absence(self, client: Client, sink: Sink) -> None:
+        """Record what the broker cannot have kept for us since the last message."""
+        now_ns, since_ns = self._clock(), self._heard_ns
+        self._session_resumed = client.session_present and not self._settings.clean_session
+        if 0 < since_ns < now_ns:
+            gap = self._absence(since_ns, now_ns)
+            if gap is not None:
+                self._counts["gaps"] += 1
+                await sink.keep((), (gap,))
+        self._heard_ns = now_ns
+        how = "session resumed" if self._session_resumed else "new session"
+        logger.info("source %s is connected (MQTT %s, %s)", self.name, client.protocol, how)
+        self._enter(SourceState.CONNECTED, "")
+
+    def _absence(self, since_ns: int, now_ns: int) -> Gap | None:
+        if self._settings.clean_session:
+            detail = "not connected; clean_session keeps nothing"
+            return Gap(self._handles, since_ns, now_ns, GapCause.DEVICE_UNREACHABLE, detail)
+        if not self._session_resumed:
+            return Gap(self._handles, since_ns, now_ns, GapCause.SESSION_LOST, "the broker does not know our session")
+        if not self._unqueued:
+            return None
+        detail = "the broker keeps no QoS 0 messages for us"
+        return Gap(tuple(sorted(self._unqueued)), since_ns, now_ns, GapCause.DEVICE_UNREACHABLE, detail)
+
+    async def _look(self, sink: Sink) -> None:
+        silent_after_ns = round(self._settings.silent_after_s * 1e9)
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            now_ns = self._clock()
+            beats = self._thinner.due(now_ns)
+            if beats:
+                await sink.keep(beats)
+                self._values += len(beats)
+            silent = self._state is SourceState.CONNECTED and now_ns - self._heard_ns > silent_after_ns
+            if silent and not self._silent_since_ns:
+                logger.warning("source %s: no message for %g s", self.name, self._settings.silent_after_s)
+            elif self._silent_since_ns and not silent and self._state is SourceState.CONNECTED:
+                logger.info("source %s: messages come again", self.name)
+            self._silent_since_ns = self._heard_ns if silent else 0
+
+    def _lose(self, reason: str) -> None:
+        if self._state is not SourceState.DOWN:
+            broker = self._settings.broker
+            logger.warning("source %s: broker %s:%d is away: %s", self.name, broker.host, broker.port, reason)
+        self._enter(SourceState.DOWN, reason)
+
+    def _enter(self, state: SourceState, detail: str) -> None:
+        if state is not self._state:
+            self._since_ns = self._clock()
+        self._state, self._detail = state, detail
+
+
+def _bands(settings: MqttSettings, handles: Mapping[str, int]) -> dict[int, Deadband]:
+    bands: dict[int, Deadband] = {}
+    for topic in settings.topics:
+        for path, name in topic.feeds():
+            signal = topic.signals[name]
+            if signal.deadband is not None:
+                bands[handles[path]] = Deadband(signal.deadband, signal.max_interval_s)
+    return bands
+
+
+def _unqueued(settings: MqttSettings, handles: Mapping[str, int]) -> set[int]:
+    """The signals that we subscribe with QoS 0: no broker queues them."""
+    return {handles[path] for topic in settings.topics if topic.qos == 0 for path, _ in topic.feeds()}
