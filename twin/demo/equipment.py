@@ -41,7 +41,7 @@ class EquipmentSettings(Settings):
     """What to simulate, where it listens and publishes, and where the truth is kept."""
 
     plant: Path
-    truth: Path
+    truth_log: Path
     sites: tuple[Literal["factory", "terminal"], ...] = ("factory", "terminal")
     opcua_host: str = "127.0.0.1"
     opcua_port: int = Field(default=4840, ge=1, le=65535)
@@ -71,7 +71,7 @@ async def run_equipment(
     plant = load_plant(settings.plant)
     tag = f"{plant.revision}/{settings.seed}/{','.join(settings.sites)}"
     async with AsyncExitStack() as stack:
-        truth = await stack.enter_async_context(open_truth(settings.truth, tag=tag))
+        truth = await stack.enter_async_context(open_truth(settings.truth_log, tag=tag))
         equipment = Equipment(settings, plant, truth, clock)
         first = await equipment.begin()
         server = None

@@ -79,6 +79,7 @@ async def serve_equipment(
         Retryable: when the port is taken.
     """
     logging.getLogger("asyncua").setLevel(logging.WARNING)
+    logging.getLogger("asyncua.server.server").setLevel(logging.ERROR)  # it warns of None security, which is meant
     endpoint = f"opc.tcp://{host}:{port}/fabriquay"
     server = Server()
     await server.init()

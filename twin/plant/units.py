@@ -1,11 +1,14 @@
 """Units of measurement: is this text a unit? Over pint, plus the things that a plant counts."""
 
+import re
 from functools import lru_cache
 from tokenize import TokenError
 
 import pint
 
 _COUNTED = ("part", "move", "container", "vehicle")
+
+_SIGNS = re.compile(r"[\w°%µ*/^(). -]+")  # pint skips others without a word
 
 # How pint's expression parser ends on text that is no expression at all, e.g. "m/" or "(".
 _PARSER_ACCIDENTS = (AssertionError, AttributeError, IndexError, TypeError, ValueError, TokenError)
@@ -25,6 +28,8 @@ def is_unit(text: str) -> bool:
     """Whether pint, or the plant's own counting units, know this unit; "" is a unit too (none)."""
     if not text:
         return True
+    if not _SIGNS.fullmatch(text):
+        return False
     try:
         _registry().parse_units(text)
     except (pint.errors.PintError, *_PARSER_ACCIDENTS):
