@@ -181,7 +181,7 @@ class Spool:
             if waiting:
                 logger.info("the spool writes again")
             self._report_drops()
-            self._backlog, self._counters = self._file.backlog, self._file.counters
+            self.epoch, self._backlog, self._counters = self._file.epoch, self._file.backlog, self._file.counters
             return
 
     def _report_drops(self) -> None:
@@ -214,7 +214,7 @@ async def open_spool(
     Args:
         path: the SQLite file; `sqlite3 -readonly` may look into it at any time.
         schema: what the handles of kept readings mean from now on.
-        max_bytes: cap on the payloads that wait, beyond which the oldest are dropped.
+        max_bytes: cap on what the waiting batches take on disk, beyond which the oldest are dropped.
         linger_s: how long a reading waits for others to share its fsync.
         max_batch: readings in one batch at most.
         max_queued: readings in memory at most, before `keep` waits.

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from edge import spool_gaps, spool_open
-from edge.spool_table import BatchTable, Row
+from edge import spool_gaps, spool_open, spool_renew
+from edge.spool_table import ROW_BYTES, BatchTable, Row
 from twin.errors import Rejected
 from twin.wire import batch
 from twin.wire.reading import Gap, GapCause, Lane, Reading
@@ -23,7 +23,6 @@ from twin.wire.schema import NodeSchema
 
 logger = logging.getLogger(__name__)
 
-_PAGE_BYTES = 4096
 _END_OF_TIME_NS = 1 << 63
 _ROOM = 128  # a full spool frees this part of its cap at once, so that it is not busy dropping all the time
 
@@ -43,7 +42,7 @@ class Backlog:
 
     batches: int = 0
     readings: int = 0
-    bytes: int = 0
+    bytes: int = 0  # on disk, about
     withdrawn: int = 0  # numbers of dropped batches of which the store has not heard
     oldest_ns: int | None = None  # when the oldest batch was made
     oldest_live_ns: int | None = None  # the same, of the live lane alone
@@ -85,8 +84,7 @@ class SpoolFile:
         self._max_batch = max_batch
         self._clock = clock
         self._lock = spool_open.lock(path)
-        page_limit = (max_bytes + max_bytes // 4) // _PAGE_BYTES + 4096
-        self._connection, salvage = spool_open.open_file(path, schema.node, page_limit)
+        self._connection, salvage = spool_open.open_file(path, schema.node)
         meta = spool_open.read_meta(self._connection)
         self.epoch: str = meta["epoch"]
         self.counters = Counters(**{name: meta.get(name, 0) for name in _COUNTERS})
@@ -147,7 +145,7 @@ class SpoolFile:
 
     @contextmanager
     def _transaction(self) -> Generator[None, None, None]:
-        counters, totals = self.counters, self._batches.totals
+        epoch, counters, totals = self.epoch, self.counters, self._batches.totals
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
@@ -157,7 +155,7 @@ class SpoolFile:
             )
             self._connection.execute("COMMIT")
         except BaseException as error:
-            self.counters, self._batches.totals = counters, totals
+            self.epoch, self.counters, self._batches.totals = epoch, counters, totals
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error) and (retryable := spool_open.translated(error)):
@@ -190,12 +188,12 @@ class SpoolFile:
     def _insert(self, readings: Sequence[Reading], gaps: Sequence[Gap], lane: Lane, schema_hash: str) -> None:
         now_ns = self._clock()
         number = self.counters.last_number + 1
-        payload = self._encode(readings, gaps, number, lane, schema_hash)
         times = [reading.source_ns for reading in readings]
         first_ns, newest_ns = (min(times), max(times)) if times else (0, 0)
         if newest_ns >= _END_OF_TIME_NS or first_ns < 0:
             raise Rejected("out-of-range", f"source times from {first_ns} to {newest_ns} ns do not fit the column")
-        size = len(payload)
+        payload = self._encode(readings, gaps, number, lane, schema_hash)
+        size = len(payload) + ROW_BYTES
         self._batches.insert(Row(number, lane, schema_hash, len(readings), size, now_ns, first_ns, newest_ns, payload))
         kept_ns = max(self.counters.last_kept_ns, min(newest_ns, now_ns))  # a clock that runs ahead proves nothing
         self.counters = replace(self.counters, last_number=number, last_kept_ns=kept_ns)
@@ -220,8 +218,21 @@ class SpoolFile:
     def _settle(self, receipt: Receipt) -> None:
         if receipt.epoch != self.epoch:
             return
+        if spool_renew.is_ahead(receipt, self.counters.last_number):
+            self._renew()
+            return
         for low, high in ((1, receipt.high_water), *receipt.above):
             self._batches.settle(low, min(high, self.counters.last_number))
+
+    def _renew(self) -> None:
+        logger.error(
+            "the store has batches of epoch %s that this spool never made: the file is an old copy; beginning a new"
+            " epoch and sending again what waits",
+            self.epoch,
+        )
+        self.epoch, last_number = spool_renew.renew(self._connection)
+        self.counters = replace(self.counters, last_number=last_number, history_below=last_number + 1)
+        self._batches.totals = self._batches.counted()
 
     def _make_room(self, fresh: int) -> None:
         """Drop down to the cap, but nothing that came in this transaction (the numbers from `fresh` on)."""

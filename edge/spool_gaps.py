@@ -9,6 +9,7 @@ from twin.wire.reading import Gap, GapCause
 
 SLACK_NS = 1_000_000_000  # dropped batches nearer than this are one hole
 MOST_GAPS = 256  # in one batch; beyond it each cause becomes one gap
+MOST_HANDLES = 100_000  # named by all gaps of one batch together; the same beyond it
 SPOOL_FULL = "the spool was full"
 
 
@@ -23,7 +24,8 @@ def merge(gaps: Iterable[Gap], most: int = MOST_GAPS) -> list[Gap]:
     drops = [gap for gap in unique if gap.cause is GapCause.SPOOL_DROP]
     kept = [gap for gap in unique if gap.cause is not GapCause.SPOOL_DROP]
     merged = sorted(kept + _coalesce(drops), key=_begin)
-    return merged if len(merged) <= most else _one_per_cause(merged)
+    named = sum(len(gap.handles) for gap in merged)
+    return merged if len(merged) <= most and named <= MOST_HANDLES else _one_per_cause(merged)
 
 
 def _coalesce(gaps: Sequence[Gap]) -> list[Gap]:

@@ -38,7 +38,7 @@ CREATE TABLE batch (
   lane INTEGER NOT NULL,        -- 0 live, 1 history; live rows below meta.history_below are sent as history
   schema_hash TEXT NOT NULL,
   readings INTEGER NOT NULL,
-  bytes INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,       -- what it takes on disk, about
   created_ns INTEGER NOT NULL,
   first_ns INTEGER NOT NULL,    -- oldest source time, 0 when it holds no readings
   newest_ns INTEGER NOT NULL,
@@ -60,7 +60,7 @@ class Salvage:
     newest_ns: int
 
 
-def open_file(path: Path, node: str, page_limit: int) -> tuple[sqlite3.Connection, Salvage | None]:
+def open_file(path: Path, node: str) -> tuple[sqlite3.Connection, Salvage | None]:
     """The checked connection, and a `Salvage` when a damaged file had to be moved aside.
 
     Raises:
@@ -72,7 +72,7 @@ def open_file(path: Path, node: str, page_limit: int) -> tuple[sqlite3.Connectio
         raise ConfigError(f"{path.parent}: cannot be created ({error.strerror}); choose another spool.path") from error
     salvage = _move_aside_if_damaged(path)
     try:
-        connection = _connect(path, page_limit)
+        connection = _connect(path)
         if not _is_ours(connection):
             _begin(connection, node)
     except sqlite3.OperationalError as error:
@@ -99,14 +99,13 @@ def translated(error: sqlite3.Error) -> Retryable | None:
     return Retryable(f"the spool cannot write: {error}") if code in _WAITABLE else None
 
 
-def _connect(path: Path, page_limit: int) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
         "secure_delete = OFF",
         "journal_size_limit = 16777216",
-        f"max_page_count = {page_limit}",
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection

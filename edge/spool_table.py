@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from twin.wire.reading import Lane
 
+ROW_BYTES = 128  # what a row takes on disk beside its payload, about
+
 
 class Row(NamedTuple):
     """One batch as it is stored; see `edge.spool_open` for the meaning of each column."""
@@ -45,8 +47,12 @@ class BatchTable:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        sums = connection.execute("SELECT count(*), total(readings), total(bytes) FROM batch").fetchone()
-        self.totals = Totals(*(int(value) for value in sums))
+        self.totals = self.counted()
+
+    def counted(self) -> Totals:
+        """The totals from the rows themselves."""
+        sums = self._connection.execute("SELECT count(*), total(readings), total(bytes) FROM batch").fetchone()
+        return Totals(*(int(value) for value in sums))
 
     def insert(self, row: Row) -> None:
         """Add one batch."""

@@ -89,6 +89,7 @@ class _Session:
         self._health = health
         self._node = node
         self._client = client
+        self._epoch = spool.epoch
         self._window = Window(
             max_batches=settings.window_batches,
             max_bytes=settings.window_bytes,
@@ -246,6 +247,8 @@ class _Session:
             receipt = self._receipt
             assert receipt is not None  # noqa: S101
             await self._spool.settle(receipt)
+            if self._spool.epoch != self._epoch:
+                raise Retryable("the spool has begun a new epoch")
             if self._window.settle(receipt) and (self._denied or self._unheard):
                 logger.info("receipts for %s come again", self._node)
                 self._denied = self._unheard = False

