@@ -25,6 +25,7 @@ _HEAD = struct.Struct("<IBB")  # client handle, DataValue mask, Variant encoding
 _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
 _NOTIFICATION = struct.Struct("<Iqi")  # sequence number, publish time, number of notifications
+_LENT_STEP_NS = 1_000
 _new = cast("Callable[[type[Reading], tuple[int, int, float | str, int, int, int]], Reading]", tuple.__new__)
 # What the library's decoder may raise on malformed bytes.
 _MALFORMED = (
@@ -114,6 +115,7 @@ class Decoder:
     def __init__(self, texts: Mapping[int, bool]) -> None:
         self._known: frozenset[int] = frozenset(texts)
         self._text: frozenset[int] = frozenset(handle for handle, is_text in texts.items() if is_text)
+        self._lent: dict[int, int] = {}  # last time given to an item without source time: two values never share one
 
     def publish_response(self, data: bytes, received_ns: int) -> Publication:
         """The parameters of a PublishResponse (after its header)."""
@@ -285,7 +287,7 @@ class Decoder:
         server_ns = nanoseconds(parts[layout.server]) if layout.server >= 0 else 0
         quality = quality_of(status)
         if source_ns == 0:
-            source_ns = server_ns or received_ns
+            source_ns = self._lent[handle] = max(server_ns or received_ns, self._lent.get(handle, 0) + _LENT_STEP_NS)
             quality |= Quality.TIME_ADJUSTED
         if value is None and quality & Quality.SEVERITY == Quality.GOOD:
             quality |= Quality.BAD

@@ -29,6 +29,8 @@ class PublishWindow:
             self._waiting += 1
 
     def _arrived(self, answer: "asyncio.Future[Buffer]") -> None:
+        if not answer.cancelled():
+            answer.exception()  # seen, even when nobody asks for this answer any more
         self._answers.put_nowait((self._clock(), answer))
 
     async def next(self) -> tuple[int, bytes] | None:

@@ -94,7 +94,7 @@ class Subscription:
         """
         namespaces, started, limit = await channel.read(list(_CAPABILITIES), "the server's capabilities")
         self.table.namespaces = tuple(namespaces.Value.Value or ()) if namespaces.Value else ()
-        most = int(limit.Value.Value or 0) if limit.Value and limit.StatusCode_.is_good() else 0
+        most = int(limit.Value.Value or 0) if limit.Value and limit.StatusCode.is_good() else 0
         self.table.most_per_call = min(most or MOST_PER_CALL, MOST_PER_CALL)
         started_at = started.Value.Value if started.Value else None
         outcome = await self._take_up(channel, receiver, restarted=started_at != self.server_started)

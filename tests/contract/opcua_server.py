@@ -1,0 +1,125 @@
+"""A real OPC UA server (asyncua) in a process of its own, with a log of all that it emitted.
+
+It prints `ready <port>`, obeys commands on its standard input and answers each with one line:
+swallow N   the next N data messages are not sent, and Republish has them
+forget N    the next N data messages are not sent, and Republish has them not
+bad N       v0 gets a bad status for N ticks
+add NAME    a node s=NAME appears (and ticks like the others)
+Extra nodes: text (a string), array, untimed (no source timestamp).
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from asyncua import Server, ua
+from asyncua.common.utils import ServiceError
+from asyncua.server.internal_subscription import InternalSubscription
+from asyncua.server.subscription_service import SubscriptionService
+
+URI = "urn:fabriquay:test"
+
+
+class Faults:
+    swallow = 0
+    forget = 0
+    bad = 0
+
+
+def install(limit: int) -> None:
+    """Give the server the limits and faults that it has no switches for."""
+    create = SubscriptionService.create_monitored_items
+    pop = InternalSubscription._pop_publish_result
+
+    async def limited(self: SubscriptionService, params: ua.CreateMonitoredItemsParameters) -> list:
+        if len(params.ItemsToCreate) > limit:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        return await create(self, params)
+
+    def faulty(self: InternalSubscription) -> ua.PublishResult:
+        result = pop(self)
+        while result.NotificationMessage.NotificationData and (Faults.swallow or Faults.forget):
+            if Faults.forget:
+                Faults.forget -= 1
+                self._not_acknowledged_results.pop(result.NotificationMessage.SequenceNumber)
+            else:
+                Faults.swallow -= 1
+            result = pop(self)
+        return result
+
+    SubscriptionService.create_monitored_items = limited
+    InternalSubscription._pop_publish_result = faulty
+
+
+def ticks() -> Iterator[datetime]:
+    """Whole milliseconds, each later than the one before."""
+    last = 0
+    while True:
+        last = max(last + 1, int(datetime.now(UTC).timestamp() * 1000))
+        yield datetime.fromtimestamp(last / 1000, UTC)
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    install(arguments.limit)
+    server = Server()
+    await server.init()
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{arguments.port}/test")
+    for number in range(arguments.namespaces):
+        await server.register_namespace(f"urn:other:{number}")
+    index = await server.register_namespace(URI)
+    objects = server.nodes.objects
+
+    async def variable(name: str, value: object) -> ua.NodeId:
+        node = await objects.add_variable(ua.NodeId(name, index), name, value)
+        return node.nodeid
+
+    numbers = [await variable(f"v{number}", 0.0) for number in range(arguments.items)]
+    texts = await variable("text", "none")
+    array = await variable("array", [0, 0])
+    untimed = await variable("untimed", 0.0)
+
+    async def commands() -> None:
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := (await reader.readline()).decode().split():
+            if line[0] == "add":
+                numbers.append(await variable(line[1], 0.0))
+            else:
+                setattr(Faults, line[0], int(line[1]))
+            print("done", *line, flush=True)
+
+    async def tick() -> None:
+        with Path(arguments.log).open("a", encoding="ascii") as log:
+            for count, at in enumerate(ticks(), start=1):
+                bad = Faults.bad > 0
+                Faults.bad -= bad
+                log.write(f"{round(at.timestamp() * 1000) * 1_000_000} {count}\n")
+                log.flush()
+                for place, node in enumerate(numbers):
+                    value = ua.DataValue(ua.Variant(count + place / 1000, ua.VariantType.Double), SourceTimestamp=at)
+                    if bad and place == 0:
+                        value = ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadSensorFailure), SourceTimestamp=at)
+                    await server.write_attribute_value(node, value)
+                for node, variant in ((texts, ua.Variant(f"tick {count} é")), (array, ua.Variant([count, count + 1]))):
+                    await server.write_attribute_value(node, ua.DataValue(variant, SourceTimestamp=at))
+                await server.write_attribute_value(untimed, ua.DataValue(ua.Variant(float(count))))
+                await asyncio.sleep(arguments.period_ms / 1000)
+
+    async with server:
+        port = server.bserver.port
+        print("ready", port, flush=True)
+        await asyncio.gather(tick(), commands())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--items", type=int, default=20)
+    parser.add_argument("--limit", type=int, default=1000)
+    parser.add_argument("--namespaces", type=int, default=0)
+    parser.add_argument("--period-ms", type=float, default=50)
+    parser.add_argument("--log", required=True)
+    asyncio.run(main(parser.parse_args()))
