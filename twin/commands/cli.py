@@ -135,7 +135,9 @@ def demo(
         ".fabriquay"
     ),
     configs: Annotated[Path | None, typer.Option(help="The configuration folder; default: the demo plant.")] = None,
-    rate: Annotated[float, typer.Option(help="Sampling rate factor of the simulated plant.")] = 1.0,
+    rate: Annotated[
+        float | None, typer.Option(help="Values per second of the simulated plant, up to 20000.", min=1, max=20_000)
+    ] = None,
     port: Annotated[int, typer.Option(help="The page's port; another free one when it is taken.")] = 8000,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:

@@ -40,7 +40,7 @@ class DemoOptions:
 
     folder: Path
     configs: Path | None
-    rate: float
+    rate: float | None  # values per second; None = the periods of the plant model
     port: int
     open_page: bool
 
@@ -62,7 +62,7 @@ class Addresses:
 async def run_demo(options: DemoOptions) -> int:
     """Run until Ctrl-C; returns the exit status."""
     folder = options.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True)
     addresses = Addresses(broker=_port(1883), opcua=_port(4840), api=_port(options.port))
     started = time.monotonic()
     stop = asyncio.Event()
@@ -142,10 +142,10 @@ async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, add
 def _equipment(options: DemoOptions, folder: Path, addresses: Addresses, configs: Path, password: str) -> dict[str, object]:
     return {
         "plant": str(configs / "plant.yaml"),
+        "truth_log": str(folder / "truth.sqlite"),
         "opcua_port": addresses.opcua,
         "broker": {"host": "127.0.0.1", "port": addresses.broker, "username": "devices", "password": password},
         "rate": options.rate,
-        "truth_log": str(folder / "truth.sqlite"),
     }
 
 

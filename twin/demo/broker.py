@@ -52,7 +52,7 @@ async def run_broker(port: int, users: Mapping[str, BrokerUser], folder: Path) -
                 "amqtt.plugins.authentication.FileAuthPlugin": {"password_file": str(passwords)},
                 "amqtt.plugins.topic_checking.TopicAccessControlListPlugin": {
                     "publish_acl": {name: list(user.publish) for name, user in users.items()},
-                    "subscribe_acl": {name: list(user.subscribe) for name, user in users.items()},
+                    # amqtt's word for what may be subscribed to
                     "acl": {name: list(user.subscribe) for name, user in users.items()},
                 },
             },

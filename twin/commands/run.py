@@ -1,0 +1,92 @@
+"""`twin run`: the hot path in one process. Here, and only here, ingest, store, monitor and the live feed are joined."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from twin.commands.settings import TwinSettings
+from twin.errors import Retryable
+from twin.ingest.receive import run_ingest
+from twin.monitor.run import Monitor
+from twin.plant.load import load_plant
+from twin.plant.tree import Plant
+from twin.store.connect import Store, open_store
+from twin.wire.backoff import Backoff
+from twin.wire.mqtt import BrokerSettings, Client, connect
+
+_log = logging.getLogger(__name__)
+
+
+class LivePublisher:
+    """Publishes on retained topics over a connection of its own, so that a slow reader never holds up a receipt."""
+
+    def __init__(self, broker: BrokerSettings) -> None:
+        self._broker = broker
+        self._client: Client | None = None
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """QoS 0: a lost state document is followed by a newer one.
+
+        Raises:
+            Retryable: the broker is away.
+        """
+        if self._client is None:
+            raise Retryable("the broker is away")
+        await self._client.publish(topic, payload, qos=0, retain=True)
+
+    async def run(self) -> None:
+        """Keep the connection until cancelled."""
+        backoff = Backoff()
+        name = f"fabriquay-live-{socket.gethostname()}-{os.getpid()}"
+        while True:
+            try:
+                async with connect(self._broker, client_id=name) as client:
+                    self._client = client
+                    backoff.reset()
+                    async for _ in client.messages():
+                        pass
+            except Retryable as error:
+                if backoff.fresh:
+                    _log.warning("live feed: %s", error)
+            finally:
+                self._client = None
+            await backoff.wait()
+
+
+async def run_twin(settings: TwinSettings) -> None:
+    """Run until cancelled. The store must be there at the start; from then on it and the broker may come and go."""
+    plant = load_plant(settings.plant)
+    async with open_store(settings.database) as store:
+        signal_ids = await store.plants.register(plant)
+        _log.info("store: %s edition; plant %s with %d signals", store.edition, plant.revision, len(signal_ids))
+        await _run(settings, plant, store, signal_ids)
+
+
+async def _run(settings: TwinSettings, plant: Plant, store: Store, signal_ids: Mapping[str, int]) -> None:
+    publisher = LivePublisher(settings.broker)
+    monitor = Monitor(plant, signal_ids, store, publisher.publish)
+
+    async def hear(node: str, health: Mapping[str, Any]) -> None:
+        await monitor.hear(node, health)
+        try:
+            await store.gateways.upsert(node, health)
+        except Retryable as error:
+            _log.info("health of %s not kept: %s", node, error)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(publisher.run(), name="live publisher")
+        tasks.create_task(monitor.run(), name="monitor")
+        tasks.create_task(
+            run_ingest(
+                settings.broker, store, monitor.judge, signal_ids=signal_ids, kinds=kinds(plant), on_health=hear
+            ),
+            name="ingest",
+        )
+
+
+def kinds(plant: Plant) -> dict[str, str]:
+    """Signal path → kind, as admission needs it."""
+    return {signal.path: str(signal.kind) for signal in plant.signals}
