@@ -26,6 +26,7 @@ from twin.wire.backoff import Backoff
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0
+POOL_WAIT_S = 3.0  # people wait for the answer
 
 
 class StoreLink:
@@ -34,6 +35,7 @@ class StoreLink:
     def __init__(self, dsn: str) -> None:
         self._dsn: str = dsn
         self._store: Store | None = None
+        self._open: asyncio.Event = asyncio.Event()
         self._trouble: str = "the store has not been opened yet"
         self._signal_ids: dict[str, int] = {}
 
@@ -44,13 +46,18 @@ class StoreLink:
             raise unavailable(self._trouble)
         return self._store
 
+    async def opened(self) -> None:
+        """Wait until it is open."""
+        await self._open.wait()
+
     async def run(self) -> None:
         """Open it, with patience, and keep it open until cancelled."""
         backoff = Backoff(most_s=LONGEST_PAUSE_S)
         while True:
             try:
-                async with open_store(self._dsn) as store:
+                async with open_store(self._dsn, wait_s=POOL_WAIT_S) as store:
                     self._store = store
+                    self._open.set()
                     log.info("the store is open")
                     await asyncio.Event().wait()
             except Retryable as error:
@@ -59,6 +66,7 @@ class StoreLink:
                 self._trouble = str(error)
             finally:
                 self._store = None
+                self._open.clear()
             await backoff.wait()
 
     async def signal_id(self, path: str) -> int:

@@ -3,6 +3,8 @@
 In: chunks of one signal. Out: the pieces of a response body. Times are UTC with microseconds everywhere.
 """
 
+import csv
+import io
 from typing import Any, cast
 
 import numpy as np
@@ -29,11 +31,7 @@ def json_columns(head: dict[str, Any], chunk: Chunk, tail: dict[str, Any]) -> by
 
 
 class CsvEncoder:
-    """``time,value,quality`` with RFC 3339 times; a header line first."""
-
-    def __init__(self, *, textual: bool) -> None:
-        value = pa.string() if textual else pa.float64()
-        self._schema: Any = pa.schema([("time", pa.string()), ("value", value), ("quality", pa.uint8())])
+    """``time,value,quality`` with RFC 3339 times; a header line first. Only texts are quoted, and only when needed."""
 
     def begin(self) -> bytes:
         """The header line."""
@@ -41,11 +39,14 @@ class CsvEncoder:
 
     def encode(self, chunk: Chunk) -> bytes:
         """The lines of one chunk."""
-        arrays = [pa.array(_rfc3339(chunk.time)), _values(chunk), pa.array(chunk.quality)]
-        batch = pa.record_batch(arrays, schema=self._schema)
+        times = _rfc3339(chunk.time)
+        if chunk.number is None:
+            lines = io.StringIO()
+            csv.writer(lines, lineterminator="\n").writerows(zip(times, chunk.text or (), chunk.quality, strict=True))
+            return lines.getvalue().encode()
+        batch = pa.record_batch([pa.array(times), pa.array(chunk.number), pa.array(chunk.quality)], list("tvq"))
         sink = pa.BufferOutputStream()
-        options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
-        pa.csv.write_csv(batch, sink, options)
+        pa.csv.write_csv(batch, sink, pa.csv.WriteOptions(include_header=False, quoting_style="none"))
         return sink.getvalue().to_pybytes()
 
     def end(self) -> bytes:

@@ -117,7 +117,7 @@ async def _stream(
 ) -> Response:
     if parts.streams.locked():
         raise unavailable("every place for a download is taken")
-    encoder: CsvEncoder | ArrowEncoder = CsvEncoder(textual=reader.textual)
+    encoder: CsvEncoder | ArrowEncoder = CsvEncoder()
     if chosen is Format.ARROW:
         head = {key: str(value) for key, value in _head(signal, span).items()}
         encoder = ArrowEncoder(textual=reader.textual, metadata={**head, "reduced": str(points is not None).lower()})
