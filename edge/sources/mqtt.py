@@ -152,6 +152,9 @@ class MqttSource:
         harvest = _Harvest()
         received_ns = self._clock()
         self._heard_ns = received_ns
+        if self._silent_since_ns:
+            self._silent_since_ns = 0
+            logger.info("source %s: messages come again", self.name)
         self._counts["messages"] += len(messages)
         for message in messages:
             incoming = Incoming(message.topic, message.payload, received_ns, message.retain)
@@ -228,12 +231,11 @@ class MqttSource:
             if beats:
                 await sink.keep(beats)
                 self._values += len(beats)
-            silent = self._state is SourceState.CONNECTED and now_ns - self._heard_ns > silent_after_ns
-            if silent and not self._silent_since_ns:
+            if self._state is not SourceState.CONNECTED or now_ns - self._heard_ns <= silent_after_ns:
+                continue
+            if not self._silent_since_ns:
                 logger.warning("source %s: no message for %g s", self.name, self._settings.silent_after_s)
-            elif self._silent_since_ns and not silent and self._state is SourceState.CONNECTED:
-                logger.info("source %s: messages come again", self.name)
-            self._silent_since_ns = self._heard_ns if silent else 0
+            self._silent_since_ns = self._heard_ns
 
     def _lose(self, reason: str) -> None:
         if self._state is not SourceState.DOWN:

@@ -1,0 +1,291 @@
+"""The MQTT source against real brokers: what devices publish is in the spool before it is acknowledged."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from edge.sources.mqtt import MqttSource
+from edge.sources.mqtt_settings import MqttSettings
+from edge.sources.source import Sink, SourceState
+from edge.spool import Spool, open_spool
+from tests.servers import Broker, amqtt, mosquitto
+from twin.wire.batch import decode
+from twin.wire.mqtt import BrokerSettings, connect
+from twin.wire.reading import Gap, GapCause, Lane, Reading
+from twin.wire.schema import NodeSchema, SchemaEntry
+
+REEFERS = {
+    "topic": "terminal/reefers/{slot}/{signal}",
+    "asset": "terminal/reefers/{slot}",
+    "where": {"slot": "slot-{1..2}"},
+    "time": {"at": "/timestamp_ms", "format": "ms"},
+    "signals": {"supply-temperature": {"value": "/value"}, "container": {"value": "/value", "kind": "text"}},
+}
+CRANES = {
+    "topic": "terminal/tic/{crane}",
+    "asset": "terminal/quay/{crane}",
+    "where": {"crane": ["sts-1"]},
+    "each": "/che/[id={crane}]",
+    "leaf": "tic",
+    "signals": {"hoist-load": {"value": "/hoist/load", "unit": "kg"}},
+}
+CARRIERS = {
+    "topic": "uagv/v2/fabriquay/{carrier}/state",
+    "asset": "terminal/transport/{carrier}",
+    "where": {"carrier": ["agv-1"]},
+    "time": {"at": "/timestamp"},
+    "sequence": "/headerId",
+    "signals": {"battery": {"value": "/batteryState/batteryCharge"}},
+}
+NAMES = count()
+
+
+@pytest.fixture(scope="module")
+def mosquitto_broker() -> Iterator[Broker]:
+    with mosquitto("allow_anonymous true\nmax_queued_messages 100000\nmax_inflight_messages 200") as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def amqtt_broker() -> Iterator[Broker]:
+    with amqtt() as broker:
+        yield broker
+
+
+@pytest.fixture(params=["mosquitto", "amqtt"])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    return request.getfixturevalue(f"{request.param}_broker")
+
+
+async def until(condition: Callable[[], object], deadline_s: float = 20) -> None:
+    async with asyncio.timeout(deadline_s):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def settings(broker: Broker, **more) -> MqttSettings:
+    topics = more.pop("topics", [REEFERS, CRANES, CARRIERS])
+    document = {
+        "kind": "mqtt",
+        "name": "devices",
+        "broker": {"host": "127.0.0.1", "port": broker.port},
+        "topics": topics,
+    }
+    return MqttSettings.model_validate({**document, **more})
+
+
+def schema_of(source: MqttSettings) -> NodeSchema:
+    feeds = [(path, topic.signals[name]) for topic in source.topics for path, name in topic.feeds()]
+    return NodeSchema("gate-7", tuple(SchemaEntry(i, path, s.kind, s.unit) for i, (path, s) in enumerate(feeds)))
+
+
+def made(source: MqttSettings, folder: Path, *, session: str | None = None, **more) -> MqttSource:
+    handles = {entry.path: entry.handle for entry in schema_of(source).entries}
+    letters = folder / "dead-letters.jsonl"
+    return MqttSource(source, handles, client_id=session or f"session-{next(NAMES)}", dead_letters=letters, **more)
+
+
+@asynccontextmanager
+async def spool_for(source: MqttSettings, folder: Path) -> AsyncIterator[Spool]:
+    async with open_spool(folder / "spool.db", schema=schema_of(source), max_bytes=50_000_000, linger_s=0.005) as spool:
+        yield spool
+
+
+@asynccontextmanager
+async def running(source: MqttSource, sink: Sink) -> AsyncIterator[MqttSource]:
+    task = asyncio.create_task(source.run(sink))
+    try:
+        yield source
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def connected(source: MqttSource, sink: Sink) -> AsyncIterator[MqttSource]:
+    async with running(source, sink):
+        await until(lambda: source.status().state is SourceState.CONNECTED)
+        yield source
+
+
+async def publish(broker: Broker, *messages: tuple[str, object], qos: int = 1) -> None:
+    async with connect(BrokerSettings(host="127.0.0.1", port=broker.port), client_id=f"device-{next(NAMES)}") as client:
+        for topic, payload in messages:
+            raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+            await client.publish(topic, raw, qos=qos)
+
+
+async def kept(spool: Spool) -> list[Reading]:
+    return [one for batch in await spool.take(Lane.LIVE, 10_000) for one in decode(batch.payload).readings()]
+
+
+async def gaps(spool: Spool) -> list[Gap]:
+    return [gap for batch in await spool.take(Lane.LIVE, 10_000) for gap in decode(batch.payload).gaps]
+
+
+def reefer(number: int) -> tuple[str, object]:
+    return "terminal/reefers/slot-1/supply-temperature", {"value": number, "timestamp_ms": 1767225600000 + number}
+
+
+async def test_every_dialect_is_kept_and_poison_goes_to_the_dead_letters(broker, tmp_path):
+    source = settings(broker)
+    leaf = {"value": 12000, "unit": "kg", "timestamp": "2026-01-01T00:00:00.250Z", "pom": "output", "pomt": "actual"}
+    carrier = {"headerId": 1, "timestamp": "2026-01-01T00:00:01.123Z", "batteryState": {"batteryCharge": 80.5}}
+    async with spool_for(source, tmp_path) as spool, connected(made(source, tmp_path), spool) as reader:
+        await publish(
+            broker,
+            reefer(1),
+            ("terminal/reefers/slot-2/container", {"value": "MSKU1234565", "timestamp_ms": 1767225600000}),
+            ("terminal/reefers/slot-1/supply-temperature", b"\x00\xffnot json"),
+            ("terminal/reefers/slot-1/supply-temperature", {"value": "warm"}),
+            ("terminal/reefers/slot-9/supply-temperature", {"value": 1}),
+            ("terminal/reefers/slot-9/supply-temperature", {"value": 1}),
+            ("terminal/tic/sts-1", {"che": [{"id": "sts-1", "hoist": {"load": [leaf, {**leaf, "pomt": "planned"}]}}]}),
+            ("uagv/v2/fabriquay/agv-1/state", carrier),
+        )
+        await until(lambda: reader.status().values == 4)
+        await until(lambda: reader.status().facts["rejected"] == 4)
+        found = sorted((one.handle, one.source_ns // 1_000_000, one.value) for one in await kept(spool))
+        await until((tmp_path / "dead-letters.jsonl").exists)
+    assert found == [
+        (0, 1767225600001, 1.0),
+        (3, 1767225600000, "MSKU1234565"),
+        (4, 1767225600250, 12000.0),
+        (5, 1767225601123, 80.5),
+    ]
+    letters = [json.loads(line) for line in (tmp_path / "dead-letters.jsonl").read_text().splitlines()]
+    assert [letter["reason"] for letter in letters] == ["malformed", "wrong-type", "unknown-topic"]
+
+
+async def test_what_comes_while_nobody_reads_is_kept_by_the_session_without_a_gap(mosquitto_broker, tmp_path):
+    source = settings(mosquitto_broker)
+    async with spool_for(source, tmp_path) as spool:
+        async with connected(made(source, tmp_path, session="stays"), spool):
+            pass
+        await publish(mosquitto_broker, *map(reefer, range(500)))
+        since_ns = time.time_ns() - 60_000_000_000
+        async with connected(made(source, tmp_path, session="stays", resume_from_ns=since_ns), spool) as reader:
+            await until(lambda: reader.status().values == 500)
+            assert reader.status().facts["session_resumed"]
+        assert [one.value for one in await kept(spool)] == list(range(500))
+        assert await gaps(spool) == []
+
+
+class NeverKept:
+    """A disk that does not answer."""
+
+    def __init__(self) -> None:
+        self.offered = 0
+
+    async def keep(self, readings, gaps=()) -> None:
+        self.offered += len(readings)
+        await asyncio.Event().wait()
+
+
+async def test_what_was_not_kept_is_not_acknowledged_and_comes_again(mosquitto_broker, tmp_path):
+    source, stuck = settings(mosquitto_broker), NeverKept()
+    async with connected(made(source, tmp_path, session="again"), stuck):
+        await publish(mosquitto_broker, *map(reefer, range(50)))
+        await until(lambda: stuck.offered)
+    async with (
+        spool_for(source, tmp_path) as spool,
+        connected(made(source, tmp_path, session="again"), spool) as reader,
+    ):
+        await until(lambda: reader.status().values >= 50)
+        assert sorted({one.value for one in await kept(spool)}) == list(range(50))
+
+
+async def test_a_broker_that_forgot_the_session_leaves_a_gap_from_the_last_message_on(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "edge.sources.mqtt")
+    with mosquitto() as broker:
+        source = settings(broker)
+        async with spool_for(source, tmp_path) as spool, connected(made(source, tmp_path), spool) as reader:
+            await publish(broker, reefer(1))
+            await until(lambda: reader.status().values == 1)
+            heard_by_ns = time.time_ns()
+            broker.kill()
+            await until(lambda: reader.status().state is SourceState.DOWN)
+            assert "disconnected" in reader.status().detail
+            broker.start()
+            await until(lambda: reader.status().state is SourceState.CONNECTED)
+            await publish(broker, reefer(2))
+            await until(lambda: reader.status().values == 2)
+            (gap,) = await gaps(spool)
+    assert gap.cause is GapCause.SESSION_LOST
+    assert gap.handles == tuple(range(6))
+    assert gap.from_ns <= heard_by_ns < gap.to_ns <= time.time_ns()
+    words = [record.message for record in caplog.records]
+    assert len([word for word in words if "is away" in word]) == 1
+    assert len([word for word in words if "is connected" in word]) == 2
+
+
+async def test_signals_published_with_qos_0_get_a_gap_even_when_the_session_lives(tmp_path):
+    config = "allow_anonymous true\npersistence true\npersistence_location {folder}/\nautosave_interval 1"
+    with mosquitto(config) as broker:
+        source = settings(broker)
+        async with spool_for(source, tmp_path) as spool, connected(made(source, tmp_path), spool) as reader:
+            await publish(broker, reefer(1))
+            await publish(broker, ("terminal/reefers/slot-2/supply-temperature", {"value": 5}), qos=0)
+            await until(lambda: reader.status().values == 2)
+            broker.stop()
+            await until(lambda: reader.status().state is SourceState.DOWN)
+            broker.start()
+            await until(lambda: reader.status().state is SourceState.CONNECTED)
+            assert reader.status().facts["session_resumed"]
+            await until(lambda: reader.status().facts["gaps"])
+            (gap,) = await gaps(spool)
+    assert (gap.handles, gap.cause) == ((2,), GapCause.DEVICE_UNREACHABLE)
+
+
+async def test_a_jump_of_the_devices_own_count_is_a_gap_of_its_signals(mosquitto_broker, tmp_path):
+    def state(number: int) -> tuple[str, object]:
+        stamp = f"2026-01-01T00:00:{number:02d}.000Z"
+        return "uagv/v2/fabriquay/agv-1/state", {
+            "headerId": number,
+            "timestamp": stamp,
+            "batteryState": {"batteryCharge": number},
+        }
+
+    source = settings(mosquitto_broker)
+    async with spool_for(source, tmp_path) as spool, connected(made(source, tmp_path), spool) as reader:
+        await publish(mosquitto_broker, *map(state, [1, 2, 5, 5, 6]))
+        await until(lambda: reader.status().values == 5)
+        (gap,) = await gaps(spool)
+    assert (gap.handles, gap.cause) == ((5,), GapCause.SEQUENCE_JUMP)
+    assert (gap.from_ns // 10**9, gap.to_ns // 10**9) == (1767225602, 1767225605)
+    assert "2 messages missing" in gap.detail
+
+
+async def test_a_silent_broker_shows_in_the_status_until_it_speaks(mosquitto_broker, tmp_path):
+    source = settings(mosquitto_broker, silent_after_s=0.3)
+    async with spool_for(source, tmp_path) as spool, connected(made(source, tmp_path), spool) as reader:
+        await until(lambda: "no message since" in reader.status().detail)
+        await publish(mosquitto_broker, reefer(1))
+        await until(lambda: reader.status().detail == "")
+
+
+async def test_an_unreachable_broker_is_down_and_tried_again(tmp_path):
+    with mosquitto() as broker:
+        source = settings(broker)
+        broker.kill()
+        async with spool_for(source, tmp_path) as spool, running(made(source, tmp_path), spool) as reader:
+            await until(lambda: reader.status().state is SourceState.DOWN)
+            broker.start()
+            await until(lambda: reader.status().state is SourceState.CONNECTED)
+
+
+async def test_a_deadband_leaves_out_what_can_be_held(mosquitto_broker, tmp_path):
+    signals = {"supply-temperature": {"value": "/value", "deadband": 5, "max_interval_s": 1}}
+    source = settings(mosquitto_broker, topics=[{**REEFERS, "signals": signals}])
+    async with spool_for(source, tmp_path) as spool, connected(made(source, tmp_path), spool) as reader:
+        await publish(mosquitto_broker, reefer(0), reefer(3), reefer(4), reefer(20))
+        await until(lambda: reader.status().values == 3)
+        assert [one.value for one in await kept(spool)] == [0.0, 4.0, 20.0]
