@@ -1,0 +1,1 @@
+"""Hops receive, admit and commit: from the broker into the store, exactly once."""

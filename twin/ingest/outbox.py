@@ -13,6 +13,7 @@ from typing import Any
 from twin.errors import Retryable
 from twin.ingest.ports import OnHealth
 from twin.wire import topic
+from twin.wire.backoff import Backoff
 from twin.wire.mqtt import Client, PublishDenied
 from twin.wire.receipt import Receipt
 
@@ -67,14 +68,23 @@ class Outbox:
                 raise
 
     async def run_health(self) -> None:
-        """Hand reports on until cancelled."""
+        """Hand reports on until cancelled; a listener that cannot take one now gets it again, or the one after it."""
+        backoff = Backoff()
         while True:
             await self._health_news.wait()
             self._health_news.clear()
-            reports, self._reports = self._reports, {}
-            for node, report in reports.items():
-                if self._on_health is not None:
+            try:
+                while self._reports and self._on_health is not None:
+                    node, report = next(iter(self._reports.items()))
                     await self._on_health(node, report)
+                    if self._reports.get(node) is report:
+                        del self._reports[node]
+                backoff.reset()
+            except Retryable as error:
+                if backoff.fresh:
+                    logger.warning("health reports wait: %s", error)
+                await backoff.wait()
+                self._health_news.set()
 
     async def _send_receipts(self, client: Client) -> None:
         while self._receipts:

@@ -1,8 +1,8 @@
 """Hop *receive*: the broker's messages → decoded, admitted, handed to the committer; receipts go back.
 
-In: data, schemas and health of every node. Out: admitted batches to `twin.ingest.commit`, health reports to whoever wants
-them, receipts (retained) and requests for schemas to the nodes. The broker being away only means waiting. What is lost
-on the way here is sent again by the node's spool, because it has no receipt.
+In: data, schemas and health of every node. Out: admitted batches to `twin.ingest.commit`, health reports to the
+monitor, receipts (retained) and requests for schemas to the nodes. The broker being away only means waiting. What is
+lost on the way here is sent again by the node's spool, because it has no receipt.
 """
 
 import asyncio

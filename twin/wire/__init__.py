@@ -1,0 +1,1 @@
+"""What both ends of the broker agree on: readings, batches, schemas, receipts, topics, the MQTT client. No numpy."""

@@ -150,6 +150,8 @@ def put_integers(values: Sequence[int], *, reference: Sequence[int] | None = Non
     if not values:
         return _HEAD.pack(Coding.CONSTANT, 0, 0, 0, 0, 1)
     low, high = min(values), max(values)
+    if low < -WRAP >> 1 or high >= WRAP >> 1:
+        raise OverflowError(f"{low} or {high} has more than 64 bits")
     if low == high:
         return _HEAD.pack(Coding.CONSTANT, 0, 0, len(values), low % WRAP, 1)
     few = set(values)
