@@ -232,7 +232,7 @@ async def _resume(client: Opaque, memory: SessionMemory) -> bool:
     session.restore_authentication_token(memory.token)
     client._server_nonce = memory.nonce
     client._policy_ids = memory.token_policies
-    if client.security_policy.peer_certificate is None:
+    if not client.security_policy.peer_certificate:
         client.security_policy.peer_certificate = memory.server_certificate
     try:
         with door("resume the session"):

@@ -92,7 +92,7 @@ async def main(arguments: argparse.Namespace) -> None:
             print("done", *line, flush=True)
 
     async def tick() -> None:
-        with Path(arguments.log).open("a", encoding="ascii") as log:
+        with arguments.log.open("a", encoding="ascii") as log:
             for count, at in enumerate(ticks(), start=1):
                 bad = Faults.bad > 0
                 Faults.bad -= bad
@@ -101,7 +101,9 @@ async def main(arguments: argparse.Namespace) -> None:
                 for place, node in enumerate(numbers):
                     value = ua.DataValue(ua.Variant(count + place / 1000, ua.VariantType.Double), SourceTimestamp=at)
                     if bad and place == 0:
-                        value = ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadSensorFailure), SourceTimestamp=at)
+                        value = ua.DataValue(
+                            StatusCode=ua.StatusCode(ua.StatusCodes.BadSensorFailure), SourceTimestamp=at
+                        )
                     await server.write_attribute_value(node, value)
                 for node, variant in ((texts, ua.Variant(f"tick {count} é")), (array, ua.Variant([count, count + 1]))):
                     await server.write_attribute_value(node, ua.DataValue(variant, SourceTimestamp=at))
@@ -121,5 +123,5 @@ if __name__ == "__main__":
     parser.add_argument("--limit", type=int, default=1000)
     parser.add_argument("--namespaces", type=int, default=0)
     parser.add_argument("--period-ms", type=float, default=50)
-    parser.add_argument("--log", required=True)
+    parser.add_argument("--log", type=Path, required=True)
     asyncio.run(main(parser.parse_args()))

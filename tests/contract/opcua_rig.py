@@ -1,0 +1,176 @@
+"""What the OPC UA tests stand on: a server process, a TCP proxy that can be cut or swallow all, a sink in memory."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.sources.opcua import OpcUaSource
+from edge.sources.opcua_settings import OpcUaSettings
+from twin.wire.reading import Gap, Reading
+
+URI = "urn:fabriquay:test"
+SCRIPT = Path(__file__).with_name("opcua_server.py")
+
+
+async def until(condition: Callable[[], object], what: str, deadline_s: float = 20.0) -> None:
+    """Wait for a condition; fail with `what` when it does not come true in time."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            while not condition():  # noqa: ASYNC110 - conditions on other processes have no event
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"not within {deadline_s} s: {what}") from None
+
+
+@dataclass
+class MemorySink:
+    readings: list[Reading] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.open.set()
+
+    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = ()) -> None:
+        await self.open.wait()
+        self.readings += readings
+        self.gaps += gaps
+
+    def times(self, handle: int) -> set[int]:
+        return {reading.source_ns for reading in self.readings if reading.handle == handle}
+
+
+@dataclass
+class ServerProcess:
+    """opcua_server.py; `emitted()` is what it wrote to all numeric nodes: source time → tick."""
+
+    folder: Path
+    arguments: tuple[str, ...] = ()
+    port: int = 0
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self, *more: str) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, str(SCRIPT), "--log", str(self.folder / "emitted"), "--port", str(self.port),
+            *self.arguments, *more, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.port = int((await self.answer()).split()[1])
+
+    async def answer(self) -> str:
+        async with asyncio.timeout(30):
+            return (await self.process.stdout.readline()).decode()
+
+    async def tell(self, command: str) -> None:
+        self.process.stdin.write(f"{command}\n".encode())
+        assert (await self.answer()).split() == ["done", *command.split()]
+
+    async def kill(self) -> None:
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+        if self.process is not None:
+            await self.process.wait()
+            self.process._transport.close()
+            self.process = None
+
+    def emitted(self) -> dict[int, int]:
+        text = (self.folder / "emitted").read_text()
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        return {int(at): int(count) for at, count in (line.split() for line in lines)}
+
+
+class Proxy:
+    """Forwards bytes to a port; `cut` drops all and refuses, `hole` swallows all, `mend` ends both."""
+
+    def __init__(self, target: Callable[[], int]) -> None:
+        self.port = 0
+        self.connections = 0
+        self._target = target
+        self._closed = False
+        self._hole = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._tasks.add(asyncio.current_task())
+        self._writers.add(writer)
+        try:
+            if self._closed:
+                return
+            self.connections += 1
+            there = await asyncio.open_connection("127.0.0.1", self._target())
+            self._writers.add(there[1])
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(reader, there[1]))
+                group.create_task(self._pump(there[0], writer))
+        except* (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.transport.abort()
+            self._tasks.discard(asyncio.current_task())
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65_536):
+                if not self._hole:
+                    writer.write(data)
+                    await writer.drain()
+        finally:
+            writer.transport.abort()
+
+    def cut(self) -> None:
+        self._closed = True
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    def hole(self) -> None:
+        self._hole = True
+
+    def mend(self) -> None:
+        self._hole = self._closed = False
+
+    async def stop(self) -> None:
+        self.cut()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def source_settings(port: int, items: Sequence[dict[str, object]], **changes: object) -> OpcUaSettings:
+    """Settings for a test: everything quick."""
+    return OpcUaSettings.model_validate(
+        {
+            "kind": "opcua", "name": "under-test", "url": f"opc.tcp://127.0.0.1:{port}/test", "items": items,
+            "publishing_interval_ms": 100, "sampling_interval_ms": 10, "queue_size": 1000, "request_timeout_s": 3,
+            "retry_items_s": 1, **changes,
+        }
+    )  # fmt: skip
+
+
+def node(name: str, **more: object) -> dict[str, object]:
+    return {"node": f"nsu={URI};s={name}", "signal": f"plant/{name}", **more}
+
+
+@asynccontextmanager
+async def running(source: OpcUaSource, sink: MemorySink) -> AsyncGenerator[asyncio.Task[None]]:
+    task = asyncio.create_task(source.run(sink))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def source_of(settings: OpcUaSettings) -> OpcUaSource:
+    return OpcUaSource(settings, {item.signal: handle for handle, item in enumerate(settings.items)})
