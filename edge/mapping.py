@@ -5,7 +5,7 @@ No input whatever raises anything else.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -77,6 +77,25 @@ class _Time:
         if value is MISSING or value is None:
             return 0
         return timestamp_ns(value, self._format, self._zone)
+
+
+class _Element:
+    """One element of a message; its time is read once for all its values."""
+
+    __slots__ = ("_document", "_source_ns", "_time", "value")
+
+    def __init__(self, value: Json, document: Json) -> None:
+        self.value: Json = value
+        self._document = document
+        self._time: _Time | None = None
+        self._source_ns = 0
+
+    def time(self, time: _Time) -> int:
+        """Nanoseconds UTC, 0 when there is none."""
+        if time is not self._time:
+            self._source_ns = time.of(self.value, self._document)
+            self._time = time
+        return self._source_ns
 
 
 class _Rule:
@@ -224,31 +243,26 @@ def _read(route: _Route, message: Incoming, result: MappedMessage) -> bool:
         number = rule.sequence.first(document)
         result.sequence = number if isinstance(number, int) else None
     found = False
-    for element, key in route.each.all(document):
-        for target, value in _values(route.targets.get(key, ()), element):
-            found = True
-            try:
-                _add(rule, target, value, (element, document), message, result)
-            except Rejected as error:
-                result.rejected.append(Rejected(error.reason, f"{target.path}: {error}"))
-            if len(result.readings) + len(result.rejected) > MOST_READINGS:
-                raise Rejected("too-large", f"more than {MOST_READINGS} values in one message")
+    for value, key in route.each.all(document):
+        element = _Element(value, document)
+        for target in route.targets.get(key, ()):
+            for raw in target.value.values(value):
+                found = True
+                try:
+                    _add(rule, target, raw, element, message, result)
+                except Rejected as error:
+                    result.rejected.append(Rejected(error.reason, f"{target.path}: {error}"))
+        if len(result.readings) + len(result.rejected) > MOST_READINGS:
+            raise Rejected("too-large", f"more than {MOST_READINGS} values in one message")
     return found
 
 
-def _values(targets: tuple[_Target, ...], element: Json) -> Iterator[tuple[_Target, Json]]:
-    for target in targets:
-        for value, _ in target.value.all(element):
-            yield target, value
-
-
-def _add(
-    rule: _Rule, target: _Target, value: Json, at: tuple[Json, Json], message: Incoming, result: MappedMessage
-) -> None:
-    for leaf in rule.leaves(value, target.source_unit):
-        source_ns = leaf.source_ns or (target.time.of(*at) if target.time else 0)
-        converted, quality = target.convert(leaf.value)
-        quality = max(quality, rule.quality_of(at[0])) if rule.quality else quality
+def _add(rule: _Rule, target: _Target, raw: Json, element: _Element, message: Incoming, result: MappedMessage) -> None:
+    for leaf in rule.leaves(raw, target.source_unit):
+        source_ns = leaf.source_ns or (element.time(target.time) if target.time else 0)
+        value, quality = target.convert(leaf.value)
+        if rule.quality:
+            quality = max(quality, rule.quality_of(element.value))
         if not source_ns:
             source_ns = message.received_ns
             if message.retained:
@@ -258,4 +272,4 @@ def _add(
         elif not is_sane(source_ns, message.received_ns):
             source_ns = message.received_ns
             quality |= Quality.TIME_ADJUSTED
-        result.readings.append(Reading(target.handle, source_ns, converted, quality, 0, message.received_ns))
+        result.readings.append(Reading(target.handle, source_ns, value, quality, 0, message.received_ns))

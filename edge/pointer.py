@@ -100,6 +100,13 @@ class Pointer:
             return iter(()) if value is MISSING else iter(((value, ()),))
         return self._walk(document, 0, ())
 
+    def values(self, document: Json) -> Sequence[Json]:
+        """Every value found, without the captured keys."""
+        if self._plain is not None:
+            value = self.first(document)
+            return () if value is MISSING else (value,)
+        return [value for value, _ in self._walk(document, 0, ())]
+
     def _walk(self, value: Json, depth: int, captured: tuple[str, ...]) -> Iterator[Found]:
         if depth == len(self._steps):
             yield value, captured
