@@ -26,7 +26,7 @@ _REMEMBER_EVERY_NS = 1_000_000_000
 
 
 class SourceSink:
-    """A source's way into the spool, which remembers on disk until when the source was read.
+    """A source's way into the spool, which remembers on disk until when the source is accounted for.
 
     A source that cannot resume where it was gets a gap from then until its first reading of this run.
     """
@@ -40,16 +40,17 @@ class SourceSink:
         self._unread_since_ns = 0
 
     async def read_until_ns(self) -> int:
-        """Until when the source was read by an earlier run, 0 when it never was."""
+        """Until when an earlier run has accounted for the source, 0 when there was none."""
         told = await self._spool.recall(self._key)
         return int.from_bytes(told, "big") if told else 0
 
     async def begin_anew(self, read_until_ns: int) -> None:
         """The source begins at nothing: what lies between the runs is missing, and so is what comes until it reads."""
         now_ns = self._clock()
+        gaps: list[Gap] = []
         if 0 < read_until_ns < now_ns:
-            gap = Gap(self._handles, read_until_ns, now_ns, GapCause.AGENT_DOWN, "the agent did not run or read")
-            await self._spool.keep((), (gap,))
+            gaps.append(Gap(self._handles, read_until_ns, now_ns, GapCause.AGENT_DOWN, "the agent did not run or read"))
+        await asyncio.gather(self._spool.keep((), gaps), self._remember(now_ns))
         self._unread_since_ns = now_ns
 
     async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = ()) -> None:
@@ -65,9 +66,10 @@ class SourceSink:
             await self._spool.keep(readings, gaps)
             return
         self._remembered_ns = now_ns
-        await asyncio.gather(
-            self._spool.keep(readings, gaps), self._spool.remember(self._key, now_ns.to_bytes(8, "big"))
-        )
+        await asyncio.gather(self._spool.keep(readings, gaps), self._remember(now_ns))
+
+    async def _remember(self, time_ns: int) -> None:
+        await self._spool.remember(self._key, time_ns.to_bytes(8, "big"))
 
 
 class _Supervised:

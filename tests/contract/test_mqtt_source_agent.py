@@ -159,13 +159,14 @@ async def test_the_time_between_two_runs_is_a_gap_of_the_sources_that_cannot_res
             await until(lambda: len(listener.readings) == 1)
         stopped_ns = time.time_ns()
         async with agent(of):
-            await until(lambda: any(gap.cause is GapCause.AGENT_DOWN for gap in listener.gaps))
+            await until(lambda: [gap.cause for gap in listener.gaps].count(GapCause.AGENT_DOWN) == 2)
             await until(lambda: listener.source("gates")["status"] == "connected")
             await listener.client.publish("gates/lane-1/queue", b"2", qos=1)
             await until(lambda: len(listener.readings) == 2)
     down = [gap for gap in listener.gaps if gap.cause is GapCause.AGENT_DOWN]
-    assert [gap.handles for gap in down] == [(0,)]  # the lathe was never read: nothing is known to be missing
-    assert down[0].from_ns <= stopped_ns < down[0].to_ns
+    assert [gap.handles for gap in down] == [(0,), (1,)]
+    assert all(gap.from_ns <= stopped_ns < gap.to_ns for gap in down)
+    assert down[1].from_ns < listener.readings[0].received_ns, "the lathe was never read, since the first start"
     late = [gap for gap in listener.gaps if gap.cause is GapCause.DEVICE_UNREACHABLE and gap.from_ns >= stopped_ns]
     assert late[0].from_ns == down[0].to_ns, "from the start of the agent until its first reading"
     assert late[0].to_ns <= listener.readings[1].received_ns + 1_000_000_000
