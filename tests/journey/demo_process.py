@@ -99,7 +99,7 @@ class Cut:
 class Demo:
     """One run of `twin demo` in `folder`; use as a context manager. The folder may be used again."""
 
-    def __init__(self, folder: Path, *, rate: float = 1.0) -> None:
+    def __init__(self, folder: Path, *, rate: float | None = None) -> None:
         self.folder = folder
         self.cut = Cut(self._broker_port)
         self._rate = rate
@@ -118,7 +118,7 @@ class Demo:
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "twin.commands.cli", "demo", "--folder", str(self.folder / "data"), "--configs",
-                 str(configs), "--rate", str(self._rate)],
+                 str(configs), *(["--rate", str(self._rate)] if self._rate else [])],
                 cwd=ROOT, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         self.wait_until(lambda: "is running" in self.output.read_text(), 120, "the demo to start")

@@ -60,11 +60,16 @@ def gaps(dsn: str) -> dict[str, list[tuple[int, int]]]:
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
     with psycopg.connect(dsn) as connection:
         for path, low, high in connection.execute(
-            "SELECT g.path, (extract(epoch from lower(p.during)) * 1000000)::int8,"
-            " (extract(epoch from upper(p.during)) * 1000000)::int8 FROM gap p JOIN signal g ON g.id = p.signal"
+            "SELECT g.path, (extract(epoch from lower(p.span)) * 1000000)::int8,"
+            " (extract(epoch from upper(p.span)) * 1000000)::int8 FROM gap p JOIN signal g ON g.id = p.signal"
         ):
             found[path].append((low, high))
     return found
+
+
+def causes(dsn: str) -> list[str]:
+    with psycopg.connect(dsn) as connection:
+        return [cause for (cause,) in connection.execute("SELECT DISTINCT cause FROM gap")]
 
 
 def compare(log: Path, dsn: str, until_us: int) -> Verdict:

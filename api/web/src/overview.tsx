@@ -1,7 +1,7 @@
 // The plant at a glance: every unit of every area with its state, throughput and freshness.
 
 import { failure, gateways, now, plant, stateOf } from "./live";
-import { number, since, span } from "./format";
+import { number, since, span, unit } from "./format";
 import type { Asset, AssetState } from "./model";
 
 const DENSE_FROM = 12; // an area with more units than this is drawn as small tiles
@@ -19,7 +19,7 @@ export function tone(state: AssetState | null): string {
 /** Finer words than the colour alone: colour is never the only carrier. */
 export function stateWord(state: AssetState | null): string {
   if (!state) return "no data";
-  if (!state.machine_state) return state.freshness.reason === "never" ? "no data" : state.health;
+  if (!state.machine_state) return state.freshness.reason === "never" ? "no data" : state.health === "unknown" ? "" : state.health;
   return state.machine_state.name;
 }
 
@@ -37,6 +37,7 @@ function Card({ asset }: { asset: Asset }) {
   const state = stateOf(asset.path).value;
   const colour = tone(state);
   const findings = state?.findings.length ?? 0;
+  const level = state && !asset.signals.some((signal) => signal.role === "machine-state") ? leading(asset, state) : null;
   return (
     <a class={`card ${colour}`} href={`#/${asset.path}`} data-asset={asset.path}>
       <header>
@@ -44,7 +45,7 @@ function Card({ asset }: { asset: Asset }) {
         {findings > 0 && <span class="findings" title={state!.findings.map((finding) => finding.message).join("\n")}>▲ {findings}</span>}
       </header>
       <div class="state">
-        <strong>{stateWord(state)}</strong>
+        <strong>{level ?? stateWord(state)}</strong>
         <small>{state?.machine_state ? since(state.machine_state.since, now.value) : ""}</small>
       </div>
       <dl>
@@ -60,15 +61,20 @@ function Card({ asset }: { asset: Asset }) {
   );
 }
 
+/** What an asset without a machine state shows first: its first measurement, e.g. a buffer's level. */
+function leading(asset: Asset, state: AssetState): string | null {
+  const shown = asset.signals.find((signal) => signal.kind === "measurement");
+  const value = shown && state.signals?.[shown.name];
+  return value ? `${number(value.value)}${shown.high !== null && shown.unit === "" ? ` of ${number(shown.high)}` : ` ${unit(shown.unit)}`}` : null;
+}
+
 function Tile({ asset }: { asset: Asset }) {
   const state = stateOf(asset.path).value;
-  const shown = asset.signals.find((signal) => signal.kind === "measurement");
-  const value = shown && state?.signals?.[shown.name];
   return (
     <a class={`tile ${tone(state)}`} href={`#/${asset.path}`} data-asset={asset.path}
       title={`${asset.title}: ${stateWord(state)}. ${state?.freshness.explanation ?? ""}`}>
       <small>{asset.name}</small>
-      <b>{value ? number(value.value) : "–"}</b>
+      <b>{(state && leading(asset, state)) ?? "–"}</b>
     </a>
   );
 }
@@ -82,9 +88,9 @@ function Area({ area, assets }: { area: Asset; assets: Asset[] }) {
     <section class="area">
       <h3>
         <a href={`#/${area.path}`}>{area.title}</a>
-        {state?.children && <small>{state.children.running} of {state.children.total} running{state.children.down ? `, ${state.children.down} down` : ""}</small>}
+        {!!state?.children?.total && <small>{state.children.running} of {state.children.total} running{state.children.down ? `, ${state.children.down} down` : ""}</small>}
       </h3>
-      <div class={dense ? "tiles" : "cards"}>{units.map((unit) => (dense ? <Tile key={unit.path} asset={unit} /> : <Card key={unit.path} asset={unit} />))}</div>
+      <div class={dense ? "tiles" : "cards"}>{units.map((one) => (dense ? <Tile key={one.path} asset={one} /> : <Card key={one.path} asset={one} />))}</div>
     </section>
   );
 }
