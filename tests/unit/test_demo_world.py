@@ -2,6 +2,7 @@
 
 import pickle
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -68,21 +69,21 @@ def test_parts_that_went_in_are_inside_or_came_out_or_are_scrap():
 
 
 def test_containers_that_arrived_have_left_or_are_in_exactly_one_place():
-    running = world("terminal", fault_gap_s=60)
+    running = world("terminal", fault_gap_s=60, step_us=400_000)
     registry = running.terminal.registry
     before = registry.arrived
-    for minute in range(1, 91):
+    for minute in range(1, 41):
         running.advance(START_US + minute * 60 * S)
         assert registry.arrived - registry.left == running.terminal.containers_inside(), minute
-    assert registry.arrived > before + 40
-    assert registry.left > 40
+    assert registry.arrived > before + 15
+    assert registry.left > 15
 
 
 def test_the_terminal_keeps_moving_for_hours():
-    running = world("terminal", fault_gap_s=120)
+    running = world("terminal", fault_gap_s=120, step_us=500_000)
     cranes = [*running.terminal.quay, *running.terminal.yard]
     moved = [0] * len(cranes)
-    for hour in range(1, 5):
+    for hour in range(1, 4):
         running.advance(START_US + hour * 3600 * S)
         now = [one.moves for one in cranes]
         assert all(after - before >= 8 for before, after in zip(moved, now, strict=True)), (hour, moved, now)
@@ -177,7 +178,7 @@ def test_every_signal_speaks_at_once_and_within_its_period():
     later = by_signal(running, running.advance(START_US + 130 * S).emissions)
     for signal in running.signals:
         times = [START_US, *(time_us for time_us, _ in later[signal.path])]
-        gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(times)]
         assert max(gaps) <= signal.period_s * S + running.step_us, signal.path
 
 
@@ -254,7 +255,7 @@ def mean(series, start_us, end_us):
 
 
 def test_faults_of_every_kind_begin_and_end_within_the_hour():
-    running = world(fault_gap_s=100)
+    running = world(fault_gap_s=100, step_us=200_000)
     faults = running.advance(START_US + 3600 * S).faults
     assert {fault.kind for fault in faults} == {"bearing", "jam", "drift", "stuck", "compressor"}
     ended = {fault.kind for fault in faults if fault.ended_us is not None}
@@ -262,7 +263,7 @@ def test_faults_of_every_kind_begin_and_end_within_the_hour():
 
 
 def test_a_bearing_fault_raises_vibration_until_the_repair():
-    running, found, faults = with_fault("bearing", sites=("factory",))
+    _, found, faults = with_fault("bearing", sites=("factory",))
     fault = next(one for one in faults if one.ended_us is not None and "robot" not in one.asset)
     series = found[f"{fault.asset}/vibration"]
     third = (fault.ended_us - fault.started_us) // 3
@@ -292,7 +293,7 @@ def test_a_stuck_sensor_repeats_one_value_with_new_times():
 
 
 def test_a_drift_moves_the_sensor_away_and_ends_with_the_calibration():
-    running, found, faults = with_fault("drift", sites=("factory",), seconds=3600)
+    _, found, faults = with_fault("drift", sites=("factory",), seconds=3600)
     fault = next(one for one in faults if one.ended_us is not None)
     signal = PLANT.signal(f"{fault.asset}/{fault.signal}")
     series = found[signal.path]
@@ -300,8 +301,8 @@ def test_a_drift_moves_the_sensor_away_and_ends_with_the_calibration():
     moved = late - mean(series, START_US, fault.started_us)
     assert moved * fault.size > 0
     assert abs(moved) > 0.5 * abs(fault.size) * (signal.high - signal.low) * 0.9
-    probe = next(one for owner, own, _ in running.probes if owner.path == fault.asset for one in own if one.bias == 0)
-    assert probe is not None
+    after = mean(series, fault.ended_us, fault.ended_us + 30 * S)
+    assert abs(after - late) > 0.5 * abs(moved)
 
 
 def test_a_dead_compressor_draws_no_power_and_lets_the_air_warm_up():

@@ -22,7 +22,7 @@ from twin.errors import Retryable
 from twin.plant.tree import Kind, Plant, Signal
 
 NAMESPACE = "urn:fabriquay:micro-factory"
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - asyncua's times are naive UTC
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES = {
     Kind.MEASUREMENT: ua.VariantType.Double,
     Kind.COUNTER: ua.VariantType.UInt32,
@@ -62,7 +62,7 @@ class EquipmentServer:
             value = _Sample(
                 ua.Variant(one.value, node[1]),
                 SourceTimestamp=_EPOCH + timedelta(microseconds=one.time_us),
-                ServerTimestamp=datetime.now(UTC).replace(tzinfo=None),
+                ServerTimestamp=datetime.now(UTC),
             )
             status = await space.write_attribute_value(node[0], ua.AttributeIds.Value, value)
             if not status.is_good():

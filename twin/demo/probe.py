@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
-from twin.demo.unit import Value
+from twin.demo.unit import Unit, Value
 from twin.plant.tree import Kind, Signal
 
 _NOISE_STEPS = 2.0  # standard deviation of a fine sensor's noise, in steps of its resolution
@@ -29,8 +29,8 @@ class Probe:
 
     index: int
     name: str
-    sampled: bool  # at fixed instants; else on change
     whole: bool  # counters and codes
+    steady: bool  # jumps at the end of a step; others move on a line through it
     nominal_us: int  # the period that the plant model names
     period_us: int  # the period in use
     next_us: int
@@ -38,7 +38,6 @@ class Probe:
     noise: float
     low: float
     high: float
-    before: Value = 0.0  # the true value at the last step
     last: Value | None = None
     bias: float = 0.0
     stuck: bool = False
@@ -54,8 +53,29 @@ class Probe:
         return round(round(seen / self.resolution) * self.resolution, 6)
 
 
-def probe_for(index: int, signal: Signal, *, start_us: int, always_sampled: bool) -> Probe:
-    """The sensor of a signal; `always_sampled`: its device sends everything at once, changed or not."""
+@dataclass(slots=True)
+class Sensors:
+    """The sensors of one unit: those with a rhythm and those that speak on change."""
+
+    unit: Unit
+    sampled: list[Probe]
+    changing: list[Probe]
+    phase: float  # the unit's place in the rhythm, 0 to 1
+    before: dict[str, Value]  # the true values at the last step
+    due_us: int = 0  # when the next of `sampled` is due
+
+    def all(self) -> list[Probe]:
+        """Every sensor of the unit."""
+        return [*self.sampled, *self.changing]
+
+
+def is_sampled(signal: Signal) -> bool:
+    """Whether the signal has a rhythm; others speak on change."""
+    return signal.kind is Kind.MEASUREMENT and signal.role != "cycle-time"
+
+
+def probe_for(index: int, signal: Signal, *, start_us: int) -> Probe:
+    """The sensor of a signal."""
     measured = signal.kind is Kind.MEASUREMENT
     counts = (measured and signal.role == "buffer-level") or signal.unit == "vehicles"
     event = signal.role == "cycle-time"
@@ -68,8 +88,8 @@ def probe_for(index: int, signal: Signal, *, start_us: int, always_sampled: bool
     return Probe(
         index=index,
         name=signal.name,
-        sampled=always_sampled or (measured and not event),
         whole=signal.kind in {Kind.COUNTER, Kind.STATE},
+        steady=not measured or counts or event or signal.name == "setpoint",
         nominal_us=period_us,
         period_us=period_us,
         next_us=start_us,

@@ -11,7 +11,7 @@ from random import Random
 
 from twin.demo.factory import build_factory
 from twin.demo.faults import Fault, FaultPlan, plan_faults
-from twin.demo.probe import Emission, Probe, probe_for
+from twin.demo.probe import Emission, Probe, Sensors, is_sampled, probe_for
 from twin.demo.reefer import ReeferSlot
 from twin.demo.terminal import Terminal
 from twin.demo.unit import Unit, Value, seeded
@@ -44,36 +44,36 @@ class World:
         self.noise: Random = seeded(rng)
         by_path = {unit.path: unit for unit in self.units}
         self.signals: tuple[Signal, ...] = tuple(one for one in plant.signals if one.asset in by_path)
-        self.probes: list[tuple[Unit, list[Probe], float]] = []  # with the unit's place in the rhythm, 0 to 1
         types = {asset.path: asset.type for asset in assets if asset.path in by_path}
-        self._place_probes(by_path, types, seeded(rng))
+        phases = seeded(rng)
+        self.sensors: list[Sensors] = [self._place(one, types[one.path], phases.random()) for one in self.units]
+        self.by_asset: dict[str, Sensors] = {one.unit.path: one for one in self.sensors}
         self.faults: FaultPlan = plan_faults(seeded(rng), types, start_us=start_us, mean_gap_s=fault_gap_s)
         self.sites: dict[str, str] = {unit.path: plant.asset(unit.path).calendar for unit in self.units}
         self.first: bool = True
 
-    def _place_probes(self, by_path: dict[str, Unit], types: dict[str, str], phases: Random) -> None:
-        for path, unit in by_path.items():
-            together = types[path] == _CARRIER
-            own = [
-                probe_for(index, signal, start_us=self.now_us, always_sampled=together)
-                for index, signal in enumerate(self.signals)
-                if signal.asset == path
-            ]
-            self.probes.append((unit, own, phases.random()))
+    def _place(self, unit: Unit, asset_type: str, phase: float) -> Sensors:
+        """The sensors of one unit; a carrier's all speak at once, in one message."""
+        sensors = Sensors(unit, [], [], phase, {})
+        for index, signal in enumerate(self.signals):
+            if signal.asset == unit.path:
+                rhythmic = asset_type == _CARRIER or is_sampled(signal)
+                probe = probe_for(index, signal, start_us=self.now_us)
+                (sensors.sampled if rhythmic else sensors.changing).append(probe)
+        return sensors
 
     def set_rate(self, values_per_s: float | None) -> None:
         """Scale the sampling periods to about so many values per second of plant time; None = as the plant model says.
 
         Counters, states and texts speak on change and keep their own pace.
         """
-        probes = [probe for _, own, _ in self.probes for probe in own]
         factor = 1.0
         if values_per_s is not None:
-            changed = sum(1e6 / probe.nominal_us for probe in probes if not probe.sampled)
-            sampled = sum(1e6 / probe.nominal_us for probe in probes if probe.sampled)
-            factor = max(values_per_s - changed, 1.0) / max(sampled, 1e-9)
-        for probe in probes:
-            if probe.sampled:
+            changing = sum(1e6 / probe.nominal_us for one in self.sensors for probe in one.changing)
+            sampled = sum(1e6 / probe.nominal_us for one in self.sensors for probe in one.sampled)
+            factor = max(values_per_s - changing, 1.0) / max(sampled, 1e-9)
+        for one in self.sensors:
+            for probe in one.sampled:
                 probe.period_us = max(1, round(probe.nominal_us / factor / 1000)) * 1000
 
     def advance(self, until_us: int, plant: Plant | None = None) -> Advance:
@@ -90,8 +90,8 @@ class World:
             for unit in self.units:
                 unit.step(dt_s, self.sites[unit.path] not in resting)
             faults += self._break()
-            for unit, own, _ in self.probes:
-                self._sample(unit, own, emissions)
+            for sensors in self.sensors:
+                self._sample(sensors, emissions)
         emissions.sort(key=_by_time)
         return Advance(emissions, faults)
 
@@ -106,35 +106,34 @@ class World:
     def _first(self, emissions: list[Emission]) -> None:
         """Every signal says where it stands, then takes its place in the rhythm."""
         self.first = False
-        if not any(probe.last is not None for _, own, _ in self.probes for probe in own):
-            for unit in self.units:
-                unit.step(1e-3, True)
-        for unit, own, phase in self.probes:
-            for probe in own:
-                if probe.name in unit.values:
-                    probe.before = unit.values[probe.name]
-                    self._emit(probe, probe.before, self.now_us, emissions)
-                probe.next_us = self.now_us + max(1, round(phase * probe.period_us / 1000)) * 1000
+        for sensors in self.sensors:
+            if not sensors.before:
+                sensors.unit.step(1e-3, True)
+            for probe in sensors.all():
+                self._emit(probe, sensors.unit.values[probe.name], self.now_us, emissions)
+                probe.next_us = self.now_us + max(1, round(sensors.phase * probe.period_us / 1000)) * 1000
+            sensors.before = dict(sensors.unit.values)
+            sensors.due_us = self.now_us
 
-    def _sample(self, unit: Unit, own: list[Probe], emissions: list[Emission]) -> None:
-        for probe in own:
-            true = unit.values.get(probe.name)
-            if true is None:
-                continue
-            if not probe.sampled:
-                if true != probe.before or self.now_us >= probe.next_us:
-                    self._emit(probe, true, self.now_us, emissions)
-                    probe.next_us = self.now_us + probe.period_us
-            else:
-                while probe.next_us <= self.now_us:
-                    self._emit(probe, self._between(probe, true, probe.next_us), probe.next_us, emissions)
+    def _sample(self, sensors: Sensors, emissions: list[Emission]) -> None:
+        values, before, now_us = sensors.unit.values, sensors.before, self.now_us
+        for probe in sensors.changing:
+            true = values[probe.name]
+            if true != before[probe.name] or now_us >= probe.next_us:
+                self._emit(probe, true, now_us, emissions)
+                probe.next_us = now_us + probe.period_us
+        if now_us >= sensors.due_us:
+            for probe in sensors.sampled:
+                while probe.next_us <= now_us:
+                    true = self._between(probe, before[probe.name], values[probe.name], probe.next_us)
+                    self._emit(probe, true, probe.next_us, emissions)
                     probe.next_us += probe.period_us
-            probe.before = true
+            sensors.due_us = min((probe.next_us for probe in sensors.sampled), default=now_us)
+        sensors.before = dict(values)
 
-    def _between(self, probe: Probe, true: Value, at_us: int) -> Value:
-        """The true value inside the step: on a line between its ends; whole things jump at the end."""
-        before = probe.before
-        if probe.noise == 0.0 or isinstance(before, str) or isinstance(true, str):
+    def _between(self, probe: Probe, before: Value, true: Value, at_us: int) -> Value:
+        """The true value inside the step."""
+        if probe.steady or isinstance(before, str) or isinstance(true, str):
             return true if at_us == self.now_us else before
         return true + (before - true) * ((self.now_us - at_us) / self.step_us)
 
@@ -192,7 +191,8 @@ class World:
                 probe.stuck, probe.bias = False, 0.0
 
     def _find(self, asset: str) -> tuple[Unit, list[Probe]]:
-        return next((unit, own) for unit, own, _ in self.probes if unit.path == asset)
+        sensors = self.by_asset[asset]
+        return sensors.unit, sensors.all()
 
 
 def _by_time(emission: Emission) -> int:
