@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from twin.errors import ConfigError
 
-_SUBSTITUTION = re.compile(r"\$\$|\$\{([^}]*)\}")
+_SUBSTITUTION = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _ENVIRONMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
 
@@ -117,7 +117,7 @@ def load(path: Path, kind: type[Model]) -> Model:
 def resolve_secret(text: str, environment: Mapping[str, str] | None = None) -> str:
     """Put the environment and secret files into a text.
 
-    ``${NAME}`` and ``${NAME:-default}`` become the environment variable, ``$$`` a dollar sign, and a text that begins
+    ``${NAME}`` and ``${NAME:-default}`` become the environment variable, ``$${`` a plain ``${``, and a text that begins
     with ``file:/`` (after substitution) the first line of that file.
 
     Raises:
@@ -135,11 +135,11 @@ def resolve_secret(text: str, environment: Mapping[str, str] | None = None) -> s
 
 
 def _variable(match: re.Match[str], environment: Mapping[str, str]) -> str:
-    if match.group(0) == "$$":
-        return "$"
+    if match.group(0) == "$${":
+        return "${"
     parts = _ENVIRONMENT.fullmatch(match.group(1))
     if parts is None:
-        raise ConfigError(f"{match.group(0)} is not an environment variable; write ${{NAME}}, or $$ for a dollar sign")
+        raise ConfigError(f"{match.group(0)} is not an environment variable; write ${{NAME}}, or $${{ for a plain ${{")
     name, default = parts.group(1), parts.group(2)
     value = environment.get(name) or default
     if value is None:

@@ -84,10 +84,10 @@ def test_scalars_are_read_by_the_core_schema_of_yaml_1_2(tmp_path):
 
 
 def test_the_environment_is_put_into_every_string(tmp_path):
-    text = "name: ${SITE}-${LINE:-line-1}$$\nshapes: [{kind: circle, radius_m: '${R}'}]\nport: ${PORT:-1884}\n"
+    text = "name: ${SITE}-${LINE:-line-1}$$-$${SITE}\nshapes: [{kind: circle, radius_m: '${R}'}]\nport: ${PORT:-1884}\n"
     document = Document(write(tmp_path, text), {"SITE": "north", "R": "2.5"})
     drawing = document.model(Drawing)
-    assert drawing.name == "north-line-1$"
+    assert drawing.name == "north-line-1$$-${SITE}"
     assert drawing.port == 1884
     assert drawing.shapes[0] == Circle(kind="circle", radius_m=2.5)
 
@@ -99,7 +99,7 @@ def test_variables_that_are_not_set_are_all_reported_with_their_lines(tmp_path):
     assert caught.value.problems == (
         f"{path}:1: name: environment variable SITE is not set; set it or give a default as ${{SITE:-…}}",
         f"{path}:2: port: environment variable PORT is not set; set it or give a default as ${{PORT:-…}}",
-        f"{path}:3: password: ${{3}} is not an environment variable; write ${{NAME}}, or $$ for a dollar sign",
+        f"{path}:3: password: ${{3}} is not an environment variable; write ${{NAME}}, or $${{ for a plain ${{",
     )
 
 
