@@ -3,12 +3,18 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.servers import Broker, amqtt, free_port, mosquitto, open_folder
 from twin.errors import Retryable
-from twin.wire.mqtt import BrokerSettings, Client, Message, PublishDenied, connect
+from twin.wire.mqtt import BrokerSettings, Client, Message, PublishDenied, TlsSettings, connect
 
 
 @pytest.fixture(scope="module")
@@ -124,18 +130,43 @@ async def test_a_full_inbound_queue_stops_the_socket_and_loses_nothing(broker):
         await asyncio.gather(*answers)
 
 
+class Relay:
+    """Passes bytes between one client and the broker and counts the client's pings."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.pings = 0
+        self._broker = broker
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._broker.port)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pass(reader, back, counted=True))
+            tasks.create_task(self._pass(there, writer, counted=False))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool) -> None:
+        while data := await reader.read(65_536):
+            self.pings += counted and data == b"\xc0\x00"
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+
 async def test_a_paused_reader_is_not_taken_for_dead_by_the_broker(mosquitto_broker):
-    settings = at(mosquitto_broker, keepalive_s=5)
+    relay = Relay(mosquitto_broker)
+    server = await asyncio.start_server(relay.serve, "127.0.0.1", 0)
+    settings = BrokerSettings(host="127.0.0.1", port=server.sockets[0].getsockname()[1], keepalive_s=5)
     async with (
+        server,
+        connect(at(mosquitto_broker), client_id="feeder") as writer,
         connect(settings, client_id="patient", max_inbound=1) as reader,
-        connect(settings, client_id="feeder") as writer,
     ):
         await reader.subscribe([("drip", 1)])
         for n in range(20):
             await writer.publish("drip", bytes([n]), qos=1)
         await until(lambda: reader.waiting() > 0)
-        await asyncio.sleep(11)  # what is tested is the passing of twice the keep-alive, which has no event
+        await until(lambda: relay.pings >= 4)  # twice the keep-alive and more
         assert [message.payload[0] for message in await take(reader, 20)] == list(range(20))
+        await reader.publish("alive", b"", qos=1)
 
 
 async def test_an_unacknowledged_message_comes_again_in_the_same_session(mosquitto_broker):
@@ -237,6 +268,58 @@ async def test_users_of_the_embedded_broker_need_their_password():
         with pytest.raises(Retryable):
             async with connect(at(broker, username="edge", password="wrong"), client_id="unknown"):
                 pass
+
+
+def write_certificate(folder: Path) -> None:
+    """A certificate for localhost that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "crt").write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "key").write_bytes(private)
+
+
+async def test_tls_carries_everything_even_through_a_full_queue_and_checks_the_name():
+    config = "allow_anonymous true\ncertfile {folder}/crt\nkeyfile {folder}/key"
+    with open_folder("tls") as folder:
+        write_certificate(folder)
+        with mosquitto(config, folder=folder) as broker:
+            tls = TlsSettings(ca=folder / "crt")
+            settings = BrokerSettings(host="localhost", port=broker.port, tls=tls)
+            async with (
+                connect(settings, client_id="tls-in", max_inbound=8) as reader,
+                connect(settings, client_id="tls-out") as writer,
+            ):
+                await reader.subscribe([("sealed", 1)])
+                payloads = [bytes([n % 256]) * (n % 40) * 1000 for n in range(300)]
+                answers = [writer.publish_nowait("sealed", payload) for payload in payloads]
+                await until(lambda: reader.waiting() >= 8)
+                assert [message.payload for message in await take(reader, 300)] == payloads
+                await asyncio.gather(*answers)
+            for wrong in (
+                settings.model_copy(update={"host": "127.0.0.1"}),
+                settings.model_copy(update={"tls": TlsSettings()}),
+                settings.model_copy(update={"tls": TlsSettings(ca=folder / "missing")}),
+                settings.model_copy(update={"tls": None}),
+            ):
+                with pytest.raises(Retryable):
+                    async with connect(wrong, client_id="tls-wrong"):
+                        pass
 
 
 async def test_cancelling_while_the_broker_is_silent_leaves_nothing_open(silent_port):

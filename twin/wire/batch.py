@@ -19,12 +19,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
 import zstandard
 
 from twin.errors import Rejected
-from twin.wire.columns import ColumnReader, FloatColumn, IntColumn, put_floats, put_integers
+from twin.wire.columns import ColumnReader, FloatColumn, IntColumn, put_ascending, put_floats, put_integers
 from twin.wire.reading import Gap, GapCause, Lane, Reading
 from twin.wire.topic import NODE_NAME
 
@@ -44,6 +44,7 @@ _CRC = struct.Struct("<I")
 _LANE_AT = 3
 _LENGTH = struct.Struct("<I")
 _handle = itemgetter(0)
+_value = itemgetter(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,10 @@ def encode(
             int64, handles 31 bits, qualities one octet).
     """
     ordered = sorted(readings, key=_handle)
-    numeric, textual = _split(ordered)
+    numeric, textual = ordered, list[Reading]()
+    if str in set(map(type, map(_value, ordered))):
+        numeric = [reading for reading in ordered if not isinstance(reading.value, str)]
+        textual = [reading for reading in ordered if isinstance(reading.value, str)]
     if ordered and not 0 <= ordered[0].handle <= ordered[-1].handle <= MOST_HANDLE:
         raise Rejected("out-of-range", f"handles {ordered[0].handle} to {ordered[-1].handle} do not fit")
     named = sum(len(gap.handles) for gap in gaps)
@@ -189,48 +193,41 @@ def _decompress(frame: memoryview) -> bytes:
         raise Rejected("malformed", f"the body cannot be decompressed: {error}") from error
 
 
-def _split(ordered: list[Reading]) -> tuple[list[Reading], list[Reading]]:
-    if str not in {type(reading.value) for reading in ordered}:
-        return ordered, []
-    return [r for r in ordered if not isinstance(r.value, str)], [r for r in ordered if isinstance(r.value, str)]
-
-
 def _put_rows(rows: list[Reading]) -> list[bytes]:
     if not rows:
         return [put_integers(())] * 4 + [put_floats(())]
-    parts, values = _put_columns(rows)
-    return [*parts, put_floats(cast("tuple[float, ...]", values), grouped=_grouped(rows))]
+    columns = tuple(zip(*rows, strict=True))
+    return [*_put_columns(columns), put_floats(columns[2], grouped=_grouped(columns[0]))]
 
 
 def _put_texts(rows: list[Reading]) -> list[bytes]:
     if not rows:
         return [put_integers(())] * 5
-    parts, values = _put_columns(rows)
-    texts = [cast("str", value).encode("utf-8", errors="surrogatepass") for value in values]
-    return [*parts, put_integers([len(text) for text in texts]), *texts]
+    columns = tuple(zip(*rows, strict=True))
+    texts = [text.encode("utf-8", errors="surrogatepass") for text in columns[2]]
+    return [*_put_columns(columns), put_integers([len(text) for text in texts]), *texts]
 
 
-def _put_columns(rows: list[Reading]) -> tuple[list[bytes], tuple[float | str, ...]]:
-    handles, sources, values, qualities, servers, received = zip(*rows, strict=True)
-    grouped = _grouped(rows)
-    present, stamped, references = b"\1" * len(rows), servers, sources
+def _put_columns(columns: tuple[tuple[Any, ...], ...]) -> list[bytes]:
+    handles, sources, _, qualities, servers, received = columns
+    present, stamped, references = b"\1" * len(handles), servers, sources
     if 0 in servers:
         present = bytes(map(bool, servers))
         stamped, references = tuple(compress(servers, present)), tuple(compress(sources, present))
     return [
-        put_integers(handles, grouped=True),
-        put_integers(sources, grouped=grouped),
+        put_ascending(handles),
+        put_integers(sources, grouped=_grouped(handles)),
         present,
         put_integers(stamped, reference=references),
         put_integers([at - at % 1000 for at in received], reference=sources),
         bytes(qualities),
-    ], values
+    ]
 
 
-def _grouped(rows: list[Reading]) -> bool:
-    """True when a signal has several rows, judged from a sorted list without looking at every row."""
-    middle = len(rows) // 2
-    return rows[middle].handle == rows[min(middle + 2, len(rows) - 1)].handle
+def _grouped(handles: Sequence[int]) -> bool:
+    """True when a signal has several rows, judged from the middle of the sorted column."""
+    middle = len(handles) // 2
+    return handles[middle] == handles[min(middle + 2, len(handles) - 1)]
 
 
 def _take_rows(reader: ColumnReader, count: int) -> RowColumns:

@@ -11,6 +11,17 @@ from twin.errors import Retryable
 from twin.settings import Settings
 
 
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails, since then nobody else knows it."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 class TlsSettings(Settings):
     """TLS to the broker; without `ca` the system's certificates decide."""
 
@@ -22,6 +33,7 @@ class TlsSettings(Settings):
         """The files, read; Retryable when they cannot be, since they may be renewed at any time."""
         try:
             context = ssl.create_default_context(cafile=self.ca)
+            context.sslsocket_class = _TidySocket
             if self.certificate is not None:
                 context.load_cert_chain(self.certificate, self.key)
         except OSError as error:

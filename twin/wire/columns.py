@@ -20,7 +20,10 @@ from twin.errors import Rejected
 WRAP = 1 << 64
 RAW = 255  # the exponent that stands for "raw planes"
 EXPONENTS = (0, 1, 2, 3, 4, 6)  # decimal powers that are tried
-LARGEST_DECIMAL = 1e12
+LARGEST_DECIMAL = 2.0**50  # of the integers
+ROUNDER = 2.0**52 + 2.0**51
+ROUNDER_BITS = struct.unpack("<q", struct.pack("<d", ROUNDER))[0]
+PROBE = 64  # values that are looked at before all are
 MOST_TABLE = 256
 _HEAD = struct.Struct("<BBBxIQQ")  # coding, relative, width, count, base, unit
 _FLOAT_HEAD = struct.Struct("<BxxxI")  # exponent, exceptions
@@ -146,17 +149,22 @@ class ColumnReader:
 
 
 def put_integers(values: Sequence[int], *, reference: Sequence[int] | None = None, grouped: bool = False) -> bytes:
-    """One integer column; `grouped` says that neighbours mostly belong to one signal, so that steps are small."""
+    """One integer column; `grouped` says that neighbours mostly belong to one signal, so that steps are small.
+
+    Raises:
+        OverflowError: a value has more than 64 bits.
+    """
     if not values:
-        return _HEAD.pack(Coding.CONSTANT, 0, 0, 0, 0, 1)
+        return _constant(0, 0)
     low, high = min(values), max(values)
     if low < -WRAP >> 1 or high >= WRAP >> 1:
         raise OverflowError(f"{low} or {high} has more than 64 bits")
     if low == high:
-        return _HEAD.pack(Coding.CONSTANT, 0, 0, len(values), low % WRAP, 1)
-    few = set(values)
-    if len(few) <= MOST_TABLE and len(few) * 16 <= len(values):
-        return _put_table(values, sorted(few))
+        return _constant(low, len(values))
+    if len(set(values[:PROBE])) <= PROBE // 4:  # it may be worth looking at all of them
+        few = set(values)
+        if len(few) <= MOST_TABLE and len(few) * 16 <= len(values):
+            return _put_table(values, sorted(few))
     relative = 0
     if reference is not None:
         distances = list(map(sub, values, reference))
@@ -173,38 +181,52 @@ def put_integers(values: Sequence[int], *, reference: Sequence[int] | None = Non
     return _HEAD.pack(Coding.PLANES, relative, width, len(ticks), low % WRAP, unit) + _shuffle(array("Q", ticks), width)
 
 
+def put_ascending(values: Sequence[int]) -> bytes:
+    """The same for values ≥ 0 that never fall: a sorted column of handles."""
+    if not values or values[0] == values[-1]:
+        return _constant(values[0] if values else 0, len(values))
+    return _put_steps(values, 0, 1)
+
+
 def put_floats(values: Sequence[float], *, grouped: bool = False) -> bytes:
     """One float column; every bit comes back, NaN payloads and -0.0 too."""
     exact = array("d", values)
-    tame = [value if -LARGEST_DECIMAL < value < LARGEST_DECIMAL else 0.0 for value in exact]
-    exponent = _decimal_power(tame[:: max(1, len(tame) // 64)])
+    exponent = _decimal_power(exact[:: max(1, len(exact) // PROBE)])
     if exponent is None:
         return _put_raw(exact)
-    scale = 10.0**exponent
-    integers = [round(value * scale) for value in tame] if exponent else list(map(round, tame))
-    back = array("d", [integer / scale for integer in integers])
+    # A float from 2^52 to 2^53 holds a whole number in its low bits: adding ROUNDER rounds, the bits tell the integer.
+    scale, bound = 10.0**exponent, LARGEST_DECIMAL / 10.0**exponent
+    rounded = array("d", [value * scale + ROUNDER if -bound < value < bound else ROUNDER for value in exact])
+    back = array("d", [(value - ROUNDER) / scale for value in rounded])
     positions: list[int] = []
     if back.tobytes() != exact.tobytes():
         pairs = zip(memoryview(exact).cast("B").cast("Q"), memoryview(back).cast("B").cast("Q"), strict=True)
         positions = [row for row, (wanted, found) in enumerate(pairs) if wanted != found]
         if 2 * len(positions) > len(exact):
             return _put_raw(exact)
+    bits = memoryview(rounded).cast("B").cast("q").tolist()
+    integers = [value - ROUNDER_BITS for value in bits]
     exceptions = array("d", [exact[row] for row in positions])
     head = _FLOAT_HEAD.pack(exponent, len(positions))
     return head + put_integers(integers, grouped=grouped) + put_integers(positions) + _shuffle(exceptions, 8)
 
 
-def _decimal_power(sample: Sequence[float]) -> int | None:
+def _decimal_power(sample: "array[float]") -> int | None:
     """The smallest power of ten that makes (nearly) all of the sample whole; None when half of it never is."""
     most, best = len(sample) // 2, None
     for exponent in EXPONENTS:
         scale = 10.0**exponent
-        fits = sum(round(value * scale) / scale == value for value in sample)
+        bound = LARGEST_DECIMAL / scale
+        fits = sum(-bound < value < bound and round(value * scale) / scale == value for value in sample)
         if fits > most + most // 16:  # a finer power must bring something
             most, best = fits, exponent
         if fits == len(sample):
             break
     return best
+
+
+def _constant(value: int, count: int) -> bytes:
+    return _HEAD.pack(Coding.CONSTANT, 0, 0, count, value % WRAP, 1)
 
 
 def _put_raw(values: "array[float]") -> bytes:
