@@ -30,3 +30,5 @@ PRIVATE = (
 )
 
 logging.getLogger("asyncua").setLevel(logging.WARNING)  # at INFO it formats every whole message
+# Every answer that is a fault comes to us as an error; some, like the end of Republish, are expected.
+logging.getLogger("asyncua.client.ua_client.UASocketProtocol").setLevel(logging.ERROR)

@@ -19,8 +19,16 @@ from asyncua import Server, ua
 from asyncua.common.utils import ServiceError
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.subscription_service import SubscriptionService
+from asyncua.server.user_managers import User, UserManager, UserRole
 
 URI = "urn:fabriquay:test"
+
+
+class OneUser(UserManager):
+    """Lets in `edge` with the password `secret`, and nobody else."""
+
+    def get_user(self, iserver: object, username: object = None, password: object = None, certificate: object = None):
+        return User(role=UserRole.User) if (username, password) == ("edge", "secret") else None
 
 
 class Faults:
@@ -66,6 +74,12 @@ async def main(arguments: argparse.Namespace) -> None:
     install(arguments.limit)
     server = Server()
     await server.init()
+    if arguments.certificate is not None:
+        await server.set_application_uri(arguments.uri)
+        await server.load_certificate(str(arguments.certificate))
+        await server.load_private_key(str(arguments.key))
+        server.set_security_policy([ua.SecurityPolicyType[name] for name in arguments.policy])
+        server.iserver.user_manager = OneUser()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{arguments.port}/test")
     for number in range(arguments.namespaces):
         await server.register_namespace(f"urn:other:{number}")
@@ -124,4 +138,8 @@ if __name__ == "__main__":
     parser.add_argument("--namespaces", type=int, default=0)
     parser.add_argument("--period-ms", type=float, default=50)
     parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--certificate", type=Path)
+    parser.add_argument("--key", type=Path)
+    parser.add_argument("--uri", default="urn:fabriquay:test-server")
+    parser.add_argument("--policy", nargs="*", default=[])
     asyncio.run(main(parser.parse_args()))

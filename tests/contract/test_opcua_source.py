@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from edge.sources.opcua import OpcUaSource
 from edge.sources.source import SourceState
@@ -24,19 +25,22 @@ from tests.contract.opcua_rig import (
 )
 from twin.wire.reading import GapCause, Quality
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ITEMS = 20
 NODES = [node(f"v{number}") for number in range(ITEMS)]
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncGenerator[ServerProcess]:
-    process = ServerProcess(tmp_path)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ServerProcess]:
+    """One for all these tests: its start takes seconds, and every fault given to it ends by itself."""
+    process = ServerProcess(tmp_path_factory.mktemp("server"))
     await process.start("--items", str(ITEMS))
     yield process
     await process.kill()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def proxy(server: ServerProcess) -> AsyncGenerator[Proxy]:
     between = Proxy(lambda: server.port)
     listener = await between.start()
