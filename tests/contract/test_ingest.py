@@ -314,6 +314,16 @@ async def test_a_commit_whose_answer_was_lost_is_handed_on_from_the_store(broker
     assert len(await stored(store, "SELECT * FROM sample")) == 10
 
 
+async def test_unnumbered_batches_whose_answer_was_lost_are_handed_on_once(broker, store, client):
+    ids = await register(store)
+    await publish_schema(client)
+    cut = CutStore(Cut(store.samples, after=1), store.nodes)
+    async with ingesting(broker, cut, ids) as ingest:
+        await client.publish(topic.data(NODE), batch(0, [1.0, 2.0]), qos=1)
+        await until(lambda: ingest.counters.batches == 1 and len(ingest.committed) == 2)
+        assert ingest.values() == [1.0, 2.0]
+
+
 async def test_a_listener_that_waits_stops_the_reading_and_loses_nothing(broker, store, client, monkeypatch):
     monkeypatch.setattr(commit, "MOST_WAITING_ROWS", 500)
     monkeypatch.setattr(commit, "MOST_GROUP_ROWS", 200)

@@ -135,16 +135,17 @@ class Relay:
 
     def __init__(self, broker: Broker) -> None:
         self.pings = 0
-        self.done = asyncio.Event()
+        self.open = 0
         self._broker = broker
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
         there, back = await asyncio.open_connection("127.0.0.1", self._broker.port)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._pass(reader, back, counted=True))
             tasks.create_task(self._pass(there, writer, counted=False))
         await asyncio.gather(writer.wait_closed(), back.wait_closed(), return_exceptions=True)
-        self.done.set()
+        self.open -= 1
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool) -> None:
         while data := await reader.read(65_536):
@@ -170,7 +171,7 @@ async def test_a_paused_reader_is_not_taken_for_dead_by_the_broker(mosquitto_bro
         await until(lambda: relay.pings >= 4)  # twice the keep-alive and more
         assert [message.payload[0] for message in await take(reader, 20)] == list(range(20))
         await reader.publish("alive", b"", qos=1)
-    await relay.done.wait()
+    await until(lambda: relay.open == 0)
 
 
 async def test_an_unacknowledged_message_comes_again_in_the_same_session(mosquitto_broker):

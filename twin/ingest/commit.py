@@ -73,10 +73,10 @@ class Committer:
                     await self._patience(backoff, error)
             self._count(group, committed)
             self._tell(group, committed)
-            if backoff.fresh or all(one.seq for one in committed):
-                await self._hand_on([one for one in committed if one.seq])
-            else:
+            if not backoff.fresh and any(one.seq == 0 or one.batch.number == 0 for one in committed):
                 await self._hand_on_from_store(backoff)
+            else:
+                await self._hand_on([one for one in committed if one.seq])
             if not backoff.fresh:
                 logger.info("the store is back")
 
