@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from edge.config import AgentSettings, SourceSettings, node_schema, signals_of
 from edge.health import HealthReport
+from edge.last_read import LastRead
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.source import Source, SourceState, SourceStatus
@@ -22,35 +23,39 @@ from twin.wire.reading import Gap, GapCause, Reading
 
 logger = logging.getLogger(__name__)
 
-_REMEMBER_EVERY_NS = 1_000_000_000
+_REMEMBER_EVERY_NS = 2_000_000_000  # a gap begins at most so much too early
 
 
 class SourceSink:
-    """A source's way into the spool, which remembers on disk until when the source is accounted for.
+    """A source's way into the spool, which remembers on disk until when each of its signals is accounted for.
 
     A source that cannot resume where it was gets a gap from then until its first reading of this run.
     """
 
-    def __init__(self, spool: Spool, name: str, handles: tuple[int, ...], clock: Callable[[], int]) -> None:
+    def __init__(
+        self, spool: Spool, name: str, handles: tuple[int, ...], schema_hash: str, clock: Callable[[], int]
+    ) -> None:
         self._spool = spool
         self._key = f"read-until/{name}"
         self._handles = handles
+        self._schema_hash = schema_hash
         self._clock = clock
         self._remembered_ns = 0
         self._unread_since_ns = 0
+        self.last_read: LastRead = LastRead(handles)
 
-    async def read_until_ns(self) -> int:
-        """Until when an earlier run has accounted for the source, 0 when there was none."""
+    async def recall(self) -> None:
+        """Take over what an earlier run has accounted for."""
         told = await self._spool.recall(self._key)
-        return int.from_bytes(told, "big") if told else 0
+        if told:
+            self.last_read.unpack(told, self._schema_hash)
 
-    async def begin_anew(self, read_until_ns: int) -> None:
+    async def begin_anew(self) -> None:
         """The source begins at nothing: what lies between the runs is missing, and so is what comes until it reads."""
         now_ns = self._clock()
-        gaps: list[Gap] = []
-        if 0 < read_until_ns < now_ns:
-            gaps.append(Gap(self._handles, read_until_ns, now_ns, GapCause.AGENT_DOWN, "the agent did not run or read"))
-        await asyncio.gather(self._spool.keep((), gaps), self._remember(now_ns))
+        gaps = self.last_read.gaps(now_ns, GapCause.AGENT_DOWN, "the agent did not run or read")
+        self.last_read.begin(now_ns)
+        await asyncio.gather(self._spool.keep((), gaps), self._remember())
         self._unread_since_ns = now_ns
 
     async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = ()) -> None:
@@ -62,14 +67,14 @@ class SourceSink:
             )
             gaps = [gap, *gaps] if gap.from_ns < gap.to_ns else gaps
             self._unread_since_ns = 0
-        if not readings or now_ns - self._remembered_ns < _REMEMBER_EVERY_NS:
-            await self._spool.keep(readings, gaps)
-            return
-        self._remembered_ns = now_ns
-        await asyncio.gather(self._spool.keep(readings, gaps), self._remember(now_ns))
+        await self._spool.keep(readings, gaps)
+        self.last_read.take(readings)
+        if readings and now_ns - self._remembered_ns >= _REMEMBER_EVERY_NS:
+            self._remembered_ns = now_ns
+            await self._remember()
 
-    async def _remember(self, time_ns: int) -> None:
-        await self._spool.remember(self._key, time_ns.to_bytes(8, "big"))
+    async def _remember(self) -> None:
+        await self._spool.remember(self._key, self.last_read.pack(self._schema_hash))
 
 
 class _Supervised:
@@ -110,7 +115,9 @@ async def run_agent(settings: AgentSettings, *, clock: Callable[[], int] = time.
         linger_s=settings.spool.linger_ms / 1000,
         clock=clock,
     ) as spool:
-        sources = [await _supervised(source, settings, spool, handles, clock) for source in settings.sources]
+        sources = [
+            await _supervised(source, settings, spool, schema.hash, handles, clock) for source in settings.sources
+        ]
         health = HealthReport(
             settings.node, settings.revision, spool, lambda: [source.status() for source in sources], clock
         )
@@ -126,17 +133,18 @@ async def _supervised(
     source: SourceSettings,
     settings: AgentSettings,
     spool: Spool,
+    schema_hash: str,
     handles: Mapping[str, int],
     clock: Callable[[], int],
 ) -> _Supervised:
     own = tuple(sorted(handles[feed.path] for feed in signals_of(source)))
-    sink = SourceSink(spool, source.name, own, clock)
-    read_until_ns = await sink.read_until_ns()
+    sink = SourceSink(spool, source.name, own, schema_hash, clock)
+    await sink.recall()
     if isinstance(source, MqttSettings):
-        return await _mqtt(source, settings, sink, read_until_ns, handles, clock)
+        return await _mqtt(source, settings, sink, spool, handles, clock)
     from edge.sources.opcua import OpcUaSource  # its library costs memory that an MQTT gateway need not pay
 
-    await sink.begin_anew(read_until_ns)
+    await sink.begin_anew()
     return _Supervised(OpcUaSource(source, handles, clock=clock), sink)
 
 
@@ -144,19 +152,19 @@ async def _mqtt(
     source: MqttSettings,
     settings: AgentSettings,
     sink: SourceSink,
-    read_until_ns: int,
+    spool: Spool,
     handles: Mapping[str, int],
     clock: Callable[[], int],
 ) -> _Supervised:
-    if source.clean_session or not read_until_ns:
-        await sink.begin_anew(read_until_ns)
-        read_until_ns = 0
+    if source.clean_session or not sink.last_read:
+        await sink.begin_anew()
     made = MqttSource(
         source,
         handles,
         client_id=f"{settings.node}-{source.name}",
         dead_letters=settings.spool.path.with_name(f"{source.name}.dead-letters.jsonl"),
-        resume_from_ns=read_until_ns,
+        last_read=sink.last_read,
+        memory=spool,
         clock=clock,
     )
     return _Supervised(made, sink)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from edge.dead_letters import DeadLetter, DeadLetters
 from edge.deadband import Deadband, Thinner
+from edge.last_read import LastRead
 from edge.mapping import Incoming, MappedMessage, TopicMapping
 from edge.sources.mqtt_settings import MqttSettings
-from edge.sources.source import Sink, SourceState, SourceStatus
+from edge.sources.source import Memory, Sink, SourceState, SourceStatus
 from twin.errors import Rejected, Retryable
 from twin.wire.backoff import Backoff
 from twin.wire.mqtt import Client, Message, connect
@@ -48,7 +49,8 @@ class MqttSource:
         handles: every signal path of its topics → the signal's place in the node's schema.
         client_id: names our session at the broker; the same after a restart.
         dead_letters: where to log what is not understood.
-        resume_from_ns: until when its signals were read before this process began, 0 when never.
+        last_read: until when each of its signals is accounted for, by this process or an earlier one.
+        memory: where to remember that a session at the broker may be one that lacks our subscriptions.
         clock: nanoseconds UTC.
     """
 
@@ -61,7 +63,8 @@ class MqttSource:
         *,
         client_id: str,
         dead_letters: Path,
-        resume_from_ns: int = 0,
+        last_read: LastRead | None = None,
+        memory: Memory | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._settings = settings
@@ -71,7 +74,10 @@ class MqttSource:
         self._handles = tuple(sorted(handles[path] for topic in settings.topics for path, _ in topic.feeds()))
         self._thinner = Thinner(_bands(settings, handles))
         self._letters = DeadLetters(settings.dead_letters or dead_letters, settings.dead_letters_max_bytes)
-        self._heard_ns = resume_from_ns
+        self._last_read = last_read or LastRead(self._handles)
+        self._memory = memory
+        self._doubted = False  # a session was begun by us and what went before it is not accounted for yet
+        self._heard_ns = clock()
         self._unqueued: set[int] = _unqueued(settings, handles)
         self._sequences: dict[str, tuple[int, int]] = {}
         self._unknown: set[str] = set()
@@ -108,8 +114,12 @@ class MqttSource:
 
     async def _read_forever(self, sink: Sink) -> None:
         backoff = Backoff()
+        key = f"session-doubted/{self.name}"
+        self._doubted = self._memory is not None and bool(await self._memory.recall(key))
         while True:
             try:
+                if self._memory is not None:  # a kill from here on must not make a new session look like the old one
+                    await self._memory.remember(key, b"1")
                 async with connect(
                     self._settings.broker,
                     client_id=self._client_id,
@@ -118,8 +128,12 @@ class MqttSource:
                     max_inbound=_MOST_INBOUND,
                     manual_ack=True,
                 ) as client:
+                    self._doubted = self._doubted or not client.session_present
                     await client.subscribe(self._mapping.subscriptions())
                     await self._account_for_absence(client, sink)
+                    self._doubted = False
+                    if self._memory is not None:
+                        await self._memory.remember(key, b"")
                     backoff.reset()
                     await self._receive(client, sink)
             except Retryable as error:
@@ -141,6 +155,7 @@ class MqttSource:
         readings = self._thinner.thin(harvest.readings)
         if readings or harvest.gaps:
             await sink.keep(readings, harvest.gaps)
+        self._last_read.take(harvest.readings)
         if harvest.letters:
             await asyncio.to_thread(self._letters.write, harvest.letters)
         self._values += len(readings)
@@ -199,28 +214,27 @@ class MqttSource:
 
     async def _account_for_absence(self, client: Client, sink: Sink) -> None:
         """Record what the broker cannot have kept for us since the last message."""
-        now_ns, since_ns = self._clock(), self._heard_ns
-        self._session_resumed = client.session_present and not self._settings.clean_session
-        if 0 < since_ns < now_ns:
-            gap = self._absence(since_ns, now_ns)
-            if gap is not None:
-                self._counts["gaps"] += 1
-                await sink.keep((), (gap,))
+        now_ns = self._clock()
+        self._session_resumed = not self._doubted and not self._settings.clean_session
+        gaps = self._absence(now_ns)
+        if gaps:
+            self._counts["gaps"] += len(gaps)
+            await sink.keep((), gaps)
+        self._last_read.begin(now_ns)
         self._heard_ns = now_ns
         how = "session resumed" if self._session_resumed else "new session"
         logger.info("source %s is connected (MQTT %s, %s)", self.name, client.protocol, how)
         self._enter(SourceState.CONNECTED, "")
 
-    def _absence(self, since_ns: int, now_ns: int) -> Gap | None:
+    def _absence(self, now_ns: int) -> list[Gap]:
+        last_read = self._last_read
         if self._settings.clean_session:
             detail = "not connected; clean_session keeps nothing"
-            return Gap(self._handles, since_ns, now_ns, GapCause.DEVICE_UNREACHABLE, detail)
+            return last_read.gaps(now_ns, GapCause.DEVICE_UNREACHABLE, detail)
         if not self._session_resumed:
-            return Gap(self._handles, since_ns, now_ns, GapCause.SESSION_LOST, "the broker does not know our session")
-        if not self._unqueued:
-            return None
+            return last_read.gaps(now_ns, GapCause.SESSION_LOST, "the broker does not know our session")
         detail = "the broker keeps no QoS 0 messages for us"
-        return Gap(tuple(sorted(self._unqueued)), since_ns, now_ns, GapCause.DEVICE_UNREACHABLE, detail)
+        return last_read.gaps(now_ns, GapCause.DEVICE_UNREACHABLE, detail, sorted(self._unqueued))
 
     async def _look(self, sink: Sink) -> None:
         silent_after_ns = round(self._settings.silent_after_s * 1e9)

@@ -42,6 +42,18 @@ class Sink(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """Small things that a source remembers on disk: the spool."""
+
+    async def remember(self, key: str, value: bytes) -> None:
+        """Return when it is on disk."""
+        ...
+
+    async def recall(self, key: str) -> bytes | None:
+        """What was remembered last, or None."""
+        ...
+
+
 class Source(Protocol):
     """One device (or broker) that is read."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.last_read import LastRead
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.source import Sink, SourceState
@@ -171,8 +172,9 @@ async def test_what_comes_while_nobody_reads_is_kept_by_the_session_without_a_ga
         async with connected(made(source, tmp_path, session="stays"), spool):
             pass
         await publish(mosquitto_broker, *map(reefer, range(500)))
-        since_ns = time.time_ns() - 60_000_000_000
-        async with connected(made(source, tmp_path, session="stays", resume_from_ns=since_ns), spool) as reader:
+        before = LastRead(range(20))
+        before.begin(time.time_ns() - 60_000_000_000)
+        async with connected(made(source, tmp_path, session="stays", last_read=before), spool) as reader:
             await until(lambda: reader.status().values == 500)
             assert reader.status().facts["session_resumed"]
         assert [one.value for one in await kept(spool)] == list(range(500))
