@@ -48,13 +48,13 @@ def encode_rows(
     rows["server"] = server_us - POSTGRES_EPOCH_US
     absent = server_us == 0
     if not absent.any():
-        return memoryview(rows.view(np.uint8))
+        return rows.view(np.uint8).data
     rows["server_size"][absent] = -1
     if absent.all():
-        return memoryview(np.ascontiguousarray(_bytes(rows)[:, :-8]).reshape(-1))
+        return np.ascontiguousarray(_bytes(rows)[:, :-8]).reshape(-1).data
     keep = np.ones((len(rows), _ROW.itemsize), np.bool_)
     keep[absent, -8:] = False
-    return memoryview(_bytes(rows)[keep])
+    return _bytes(rows)[keep].data
 
 
 def _bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:

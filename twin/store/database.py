@@ -5,21 +5,18 @@ What comes back by itself (server away, lock or time limit, failover) is `Retrya
 (address, password, rights) is `ConfigError`; anything else is a bug and stays what it is.
 """
 
-import logging
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg import AsyncConnection, errors
+from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import AsyncConnectionPool
 
 from twin.errors import ConfigError, Retryable
 from twin.store.edition import Edition, find_edition
 from twin.store.migrate import migrate
-
-Connection = AsyncConnection[Any]
+from twin.store.pool import Connection, Pool
 
 _AWAY = (
     psycopg.OperationalError,
@@ -29,14 +26,13 @@ _AWAY = (
 )
 _DENIED = (errors.InsufficientPrivilege, errors.InvalidPassword, errors.InvalidAuthorizationSpecification)
 _HOPELESS = ("password authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
-_log = logging.getLogger(__name__)
 
 
 class Database:
     """A pool of connections to one database whose edition is known."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], edition: Edition, name: str) -> None:
-        self._pool: AsyncConnectionPool[Connection] = pool
+    def __init__(self, pool: Pool, edition: Edition, name: str) -> None:
+        self._pool: Pool = pool
         self.edition: Edition = edition
         self.name: str = name
 
@@ -90,21 +86,10 @@ async def open_database(
     """
     name = _public_name(dsn)
     with translated(name):
-        async with await AsyncConnection[Any].connect(_complete(dsn, 0), autocommit=True) as connection:
+        async with await Connection.connect(_complete(dsn, 0), autocommit=True) as connection:
             edition = await find_edition(connection)
             await migrate(connection, edition)
-    pool = AsyncConnectionPool[Connection](
-        _complete(dsn, statement_timeout_s),
-        kwargs={"autocommit": True},
-        min_size=1,
-        max_size=size,
-        timeout=wait_s,
-        check=AsyncConnectionPool.check_connection,
-        name=name,
-        open=False,
-    )
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the caller logs once that the database is away
-    async with pool:
+    async with Pool(_complete(dsn, statement_timeout_s), size=size, wait_s=wait_s) as pool:
         yield Database(pool, edition, name)
 
 

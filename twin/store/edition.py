@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+LOCK = 0x46425145  # "FBQE"
 _log = logging.getLogger(__name__)
 
 _FIND = """
@@ -19,7 +20,6 @@ SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') AS instal
            AND 'timescaledb' = ANY (string_to_array(replace(current_setting('shared_preload_libraries'), ' ', ''), ','))
            AS offered,
        (SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('sample')) AS partitioned,
-       current_setting('timescaledb.license', true) AS license,
        current_setting('server_version') AS server
 """
 
@@ -38,11 +38,16 @@ class Edition(StrEnum):
 
 
 async def find_edition(connection: AsyncConnection[Any]) -> Edition:
-    """Look once. Tables that exist decide; a new database takes TimescaleDB when the server has it loaded."""
-    ((installed, offered, partitioned, license_name, server),) = await (await connection.execute(_FIND)).fetchall()
-    if partitioned or not (installed or offered):
-        edition = Edition.PLAIN
-    else:
+    """Look once. Tables that exist decide; a new database takes TimescaleDB when its server has it loaded."""
+    ((installed, offered, partitioned, server),) = await (await connection.execute(_FIND)).fetchall()
+    edition = Edition.PLAIN
+    if not partitioned and (installed or offered):
+        if not installed:
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+                await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+        # The setting is there once the extension is.
+        ((license_name,),) = await (await connection.execute("SHOW timescaledb.license")).fetchall()
         edition = Edition.APACHE if license_name == "apache" else Edition.COMMUNITY
     _log.info("the store is PostgreSQL %s, edition %s", server, edition)
     return edition

@@ -191,7 +191,7 @@ class EmbeddedPostgres:
         """The wanted port, or the last one, or any: whichever is free."""
         last = self.folder / "dsn"
         previous = int(last.read_text().rsplit(":", 1)[1].split("/")[0]) if last.exists() else 0
-        for port in (self._wanted_port, previous, 0):
+        for port in (self._wanted_port or previous, previous, 0):
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:

@@ -59,15 +59,13 @@ async def migrate(connection: AsyncConnection[Any], edition: Edition) -> list[st
         return []
     await connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
     try:
-        return await _apply(connection, edition, steps)
+        return await _apply(connection, steps)
     finally:
         if not connection.broken:
             await connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
-async def _apply(connection: AsyncConnection[Any], edition: Edition, steps: list[Migration]) -> list[str]:
-    if edition is not Edition.PLAIN:
-        await connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+async def _apply(connection: AsyncConnection[Any], steps: list[Migration]) -> list[str]:
     await connection.execute(_JOURNAL)
     done = await _applied(connection)
     if done > len(steps):

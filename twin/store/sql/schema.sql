@@ -1,0 +1,227 @@
+-- What the migrations make on the plain edition; written by tests/store/write_schema.py.
+
+CREATE SEQUENCE public.batch_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE public.batch (
+    seq bigint DEFAULT nextval('public.batch_seq'::regclass) NOT NULL,
+    node text NOT NULL,
+    epoch uuid,
+    number bigint NOT NULL,
+    lane smallint NOT NULL,
+    rows integer NOT NULL,
+    texts integer NOT NULL,
+    first_at timestamp with time zone,
+    last_at timestamp with time zone,
+    committed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.finding (
+    id uuid NOT NULL,
+    asset text NOT NULL,
+    signal text NOT NULL,
+    detector text NOT NULL,
+    since_at timestamp with time zone NOT NULL,
+    until_at timestamp with time zone,
+    score double precision NOT NULL,
+    message text NOT NULL,
+    seq bigint NOT NULL
+);
+
+CREATE TABLE public.gap (
+    id bigint NOT NULL,
+    signal integer NOT NULL,
+    span tstzrange NOT NULL,
+    cause text NOT NULL,
+    detail text NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    batch bigint NOT NULL,
+    CONSTRAINT gap_state_check CHECK ((state = ANY (ARRAY['open'::text, 'backfilled'::text, 'lost'::text])))
+);
+
+ALTER TABLE public.gap ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.gap_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.gateway (
+    node text NOT NULL,
+    status jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.migration (
+    number integer NOT NULL,
+    name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.node_epoch (
+    node text NOT NULL,
+    epoch uuid NOT NULL,
+    committed int8multirange DEFAULT '{}'::int8multirange NOT NULL
+);
+
+CREATE TABLE public.node_schema (
+    node text NOT NULL,
+    hash text NOT NULL,
+    document bytea NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.plant (
+    revision text NOT NULL,
+    enterprise text NOT NULL,
+    registered_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.rejected (
+    id bigint NOT NULL,
+    rejected_at timestamp with time zone DEFAULT now() NOT NULL,
+    node text NOT NULL,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    signal_path text,
+    "time" timestamp with time zone,
+    value_text text
+);
+
+ALTER TABLE public.rejected ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.rejected_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.sample (
+    "time" timestamp with time zone NOT NULL,
+    value double precision NOT NULL,
+    server_at timestamp with time zone,
+    received_at timestamp with time zone NOT NULL,
+    batch bigint NOT NULL,
+    signal integer NOT NULL,
+    quality smallint NOT NULL
+)
+PARTITION BY RANGE ("time");
+
+CREATE TABLE public.sample_text (
+    "time" timestamp with time zone NOT NULL,
+    server_at timestamp with time zone,
+    received_at timestamp with time zone NOT NULL,
+    batch bigint NOT NULL,
+    signal integer NOT NULL,
+    quality smallint NOT NULL,
+    text text NOT NULL
+);
+
+CREATE TABLE public.signal (
+    id integer NOT NULL,
+    path text NOT NULL,
+    kind text NOT NULL,
+    unit text NOT NULL,
+    revision text NOT NULL
+);
+
+ALTER TABLE public.signal ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.signal_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.snapshot (
+    key text NOT NULL,
+    seq bigint NOT NULL,
+    state bytea NOT NULL,
+    saved_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.transition (
+    asset text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    code integer NOT NULL,
+    name text NOT NULL,
+    category text NOT NULL,
+    seq bigint NOT NULL
+);
+
+CREATE TABLE public.watermark (
+    key text NOT NULL,
+    seq bigint NOT NULL
+);
+
+ALTER TABLE ONLY public.batch
+    ADD CONSTRAINT batch_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY public.finding
+    ADD CONSTRAINT finding_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.gap
+    ADD CONSTRAINT gap_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.gap
+    ADD CONSTRAINT gap_signal_span_cause_key UNIQUE (signal, span, cause);
+
+ALTER TABLE ONLY public.gateway
+    ADD CONSTRAINT gateway_pkey PRIMARY KEY (node);
+
+ALTER TABLE ONLY public.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY public.node_epoch
+    ADD CONSTRAINT node_epoch_pkey PRIMARY KEY (node, epoch);
+
+ALTER TABLE ONLY public.node_schema
+    ADD CONSTRAINT node_schema_pkey PRIMARY KEY (node, hash);
+
+ALTER TABLE ONLY public.plant
+    ADD CONSTRAINT plant_pkey PRIMARY KEY (revision);
+
+ALTER TABLE ONLY public.rejected
+    ADD CONSTRAINT rejected_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.sample
+    ADD CONSTRAINT sample_pkey PRIMARY KEY (signal, "time");
+
+ALTER TABLE ONLY public.sample_text
+    ADD CONSTRAINT sample_text_pkey PRIMARY KEY (signal, "time");
+
+ALTER TABLE ONLY public.signal
+    ADD CONSTRAINT signal_path_key UNIQUE (path);
+
+ALTER TABLE ONLY public.signal
+    ADD CONSTRAINT signal_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.snapshot
+    ADD CONSTRAINT snapshot_pkey PRIMARY KEY (key);
+
+ALTER TABLE ONLY public.transition
+    ADD CONSTRAINT transition_pkey PRIMARY KEY (asset, at);
+
+ALTER TABLE ONLY public.watermark
+    ADD CONSTRAINT watermark_pkey PRIMARY KEY (key);
+
+CREATE INDEX finding_asset ON public.finding USING btree (asset, since_at);
+
+CREATE INDEX finding_open ON public.finding USING btree (since_at) WHERE (until_at IS NULL);
+
+CREATE INDEX rejected_node_time ON public.rejected USING btree (node, rejected_at);
+
+CREATE INDEX sample_batch ON ONLY public.sample USING brin (batch) WITH (pages_per_range='16');
+
+CREATE INDEX sample_text_batch ON public.sample_text USING btree (batch);
+
+ALTER TABLE ONLY public.signal
+    ADD CONSTRAINT signal_revision_fkey FOREIGN KEY (revision) REFERENCES public.plant(revision);
