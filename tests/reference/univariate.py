@@ -6,7 +6,7 @@ import numpy as np
 
 F = np.float32
 ZERO = F(0)
-SPIKE, RANGE, FLATLINE, DRIFT = 4, 2, 8, 16
+SPIKE, FLATLINE, DRIFT = 4, 8, 16
 
 
 @dataclass
@@ -30,11 +30,9 @@ class Baseline:
     frozen: bool = False  # a spike is open
 
 
-def step(b: Baseline, low, high, gap_s, origin, value, same, dt):  # noqa: C901 – the whole rule in one place
+def step(b: Baseline, gap_s, value, same, dt):  # noqa: C901 – the whole rule in one place
     """Detectors that exceed, detectors that are not quiet."""
-    if not low <= value <= high:
-        return {RANGE}, {RANGE}
-    x, dt, gap_s = F(value - origin), F(dt), F(gap_s)
+    x, dt, gap_s = F(value), F(dt), F(gap_s)
     if b.n == 0:
         b.mean = b.slow = b.last = x
         b.n = 1
@@ -78,20 +76,21 @@ def step(b: Baseline, low, high, gap_s, origin, value, same, dt):  # noqa: C901 
         b.up = b.down = before = F(0)
     elif SPIKE in exceeded or b.frozen:
         b.up = b.down = F(0)
-    elif not same:
-        phi = min(max(b.cov * inverse * inverse, F(0)), F(0.98))
-        whitened = (z - phi * before * inverse) / np.sqrt(F(1) - phi * phi)
-        whitened = min(max(whitened, F(-4)), F(4))
+    else:
         most = max(F(25), F(1.5) * b.cusum_ceiling)
-        b.up = min(max(b.up + whitened - F(0.5), F(0)), 2 * most)
-        b.down = min(max(b.down - whitened - F(0.5), F(0)), 2 * most)
+        if not same:
+            phi = min(max(b.cov * inverse * inverse, F(0)), F(0.98))
+            whitened = (z - phi * before * inverse) / np.sqrt(F(1) - phi * phi)
+            whitened = min(max(whitened, F(-4)), F(4))
+            b.up = min(max(b.up + whitened - F(0.5), F(0)), 2 * most)
+            b.down = min(max(b.down - whitened - F(0.5), F(0)), 2 * most)
         greater = max(b.up, b.down)
         if b_age >= 1800:
-            if greater > most:
+            if greater > most and not same:
                 exceeded.add(DRIFT)
             if greater > most / 2:
                 doubtful.add(DRIFT)
-        elif grown:
+        elif grown and not same:
             b.cusum_ceiling = max(b.cusum_ceiling, greater)
     b.last = x
     if not b.frozen:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.monitor_history import random_rows
 from tests.unit.monitor_plant import SECOND, START_NS, batch, make_ids, make_plant
 from twin.errors import Rejected
+from twin.kernels.layout import hot_records
 from twin.monitor.engine import Engine
 from twin.state.model import Detector
 from twin.wire.reading import Quality
@@ -100,7 +101,8 @@ def test_a_signal_that_is_added_to_the_plant_leaves_what_is_known_of_the_others(
     grown = make_plant(extra_signal=True)
     new = Engine.restore(grown, make_ids(grown), old.snapshot())
     size = len(old.state.blocks.exact)
-    for name in ("exact", "hot", "regimes", "episodes"):
+    assert hot_records(new.state.blocks.hot)[:size].tobytes() == hot_records(old.state.blocks.hot)[:size].tobytes()
+    for name in ("exact", "regimes", "episodes"):
         assert getattr(new.state.blocks, name)[:size].tobytes() == getattr(old.state.blocks, name).tobytes()
     assert new.state.blocks.counters.tobytes() == old.state.blocks.counters.tobytes()
     assert (new.state.machines, new.state.findings, new.state.texts) == (

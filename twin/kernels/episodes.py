@@ -15,7 +15,7 @@ FREEZE_MAX_NS = 4 * 3_600_000_000_000  # after that the new level is learnt, the
 
 @compiled
 def advance(
-    hot: Record,
+    exact_i: Record,
     episodes: Records,
     exceeded: int,
     doubtful: int,
@@ -31,10 +31,10 @@ def advance(
 ) -> int:
     """Advance the five episodes of one signal by one sample; returns how many `reports` are used now.
 
-    hot: `layout.HOT` record, its flags change; episodes: [DETECTORS] `layout.EPISODE`; scores in detector order;
+    exact_i: `layout.EXACT` record, its flags change; episodes: [DETECTORS] `layout.EPISODE`; scores in detector order;
     off_ns: this long without a bad sample ends an episode.
     """
-    flags = int(hot["flags"])
+    flags = int(exact_i["flags"])
     for k in range(DETECTORS):
         is_open = (flags >> k) & 1
         is_pending = (flags >> (k + 5)) & 1
@@ -80,5 +80,5 @@ def advance(
             used += 1
     if (flags & FREEZING) == 0:
         flags &= ~THAWED
-    hot["flags"] = flags
+    exact_i["flags"] = flags
     return used

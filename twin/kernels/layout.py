@@ -1,4 +1,4 @@
-"""The memory of the hot path: one record per signal and block, and the hash by which a snapshot knows it again.
+"""The memory of the hot path, and the hash by which a snapshot knows it again.
 
 Blocks are indexed by signal id, counters by slot. Nothing here may change its meaning without a new `VERSION`:
 a snapshot of another layout is refused, and the monitor replays from the store.
@@ -18,6 +18,7 @@ Records: TypeAlias = Any  # a block
 Float: TypeAlias = Any  # a float32 scalar
 
 NEVER_NS = np.iinfo(np.int64).min
+LANES = 16  # signals whose hot memory lies side by side, so that one instruction advances all of them
 REGIMES = 8  # machine-state codes 0 to 6 have a baseline each, everything else shares the last
 UNKNOWN_REGIME = REGIMES - 1
 RECENT = 32  # increments kept per counter for the present rate
@@ -45,32 +46,51 @@ EXACT = np.dtype(
         ("quality", np.uint8),
         ("kind", np.int8),
         ("node", np.int16),  # place in the engine's list of nodes
-        ("spare2", np.int32),
+        ("flags", np.int16),  # episodes: bits 0-4 open, 5-9 pending, 14 thawed
+        ("regime", np.int16),  # the machine state whose baseline is in the hot memory
     ]
 )
 
-HOT = np.dtype(
-    [  # 64 bytes, one cache line: the baseline of the present machine state
-        ("mean", np.float32),
-        ("var", np.float32),
-        ("cov1", np.float32),  # lag-1 autocovariance
-        ("slow_mean", np.float32),
-        ("cusum_up", np.float32),  # in standard deviations of the whitened residual
-        ("cusum_down", np.float32),
-        ("last", np.float32),
-        ("base", np.float32),  # seasonal baseline of the present slot
-        ("inv_scale", np.float32),
-        ("step", np.float32),  # smallest change ever seen: the resolution of a quantised sensor
-        ("cusum_ceiling", np.float32),  # greatest CUSUM while learning
-        ("run_ceiling", np.int32),  # longest run of one value that was normal
-        ("run", np.int32),
-        ("n", np.int32),
-        ("age_s", np.float32),  # time spent learning
-        ("regime", np.int8),
-        ("z_ceiling", np.int8),  # greatest |z| while learning, in eighths
-        ("flags", np.int16),  # bits 0-4 open, 5-9 pending, 14 thawed
-    ]
+# The hot memory: 16 float32 = 64 bytes per signal, the baseline of the present machine state. 16 signals lie side by
+# side, row after row, so that one packed instruction advances all of them: value `row` of signal i stands at
+# (i // LANES) * BLOCK + row * LANES + i % LANES.
+ROWS = (
+    "mean",
+    "var",
+    "cov1",  # lag-1 autocovariance
+    "slow_mean",
+    "cusum_up",  # in standard deviations of the whitened residual
+    "cusum_down",
+    "last",
+    "base",  # seasonal baseline of the present slot
+    "inv_scale",
+    "step",  # smallest change ever seen: the resolution of a quantised sensor
+    "cusum_ceiling",  # greatest CUSUM while learning
+    "run_ceiling",  # longest run of one value that was normal
+    "run",
+    "n",  # samples learnt from; whole, saturates
+    "age_s",  # time spent learning
+    "z_ceiling",  # greatest |z| while learning, in eighths
 )
+BLOCK = LANES * len(ROWS)
+(
+    MEAN,
+    VAR,
+    COV1,
+    SLOW_MEAN,
+    CUSUM_UP,
+    CUSUM_DOWN,
+    LAST,
+    BASE,
+    INV_SCALE,
+    STEP,
+    CUSUM_CEILING,
+    RUN_CEILING,
+    RUN,
+    N,
+    AGE_S,
+    Z_CEILING,
+) = (np.uint64(LANES * row) for row in range(len(ROWS)))  # unsigned: a signed index is checked for wrap-around
 
 REGIME = np.dtype(
     [  # the baselines of the machine states that are not present
@@ -81,9 +101,9 @@ REGIME = np.dtype(
         ("step", np.float32),
         ("cusum_ceiling", np.float32),
         ("age_s", np.float32),
-        ("run_ceiling", np.int32),
-        ("n", np.int32),
-        ("z_ceiling", np.int32),
+        ("run_ceiling", np.float32),
+        ("n", np.float32),
+        ("z_ceiling", np.float32),
     ]
 )
 
@@ -159,7 +179,7 @@ REPORT = np.dtype(
 
 def schema_hash() -> str:
     """16 hex digits that change with the layout of any block of the state."""
-    described = [str(dtype.descr) for dtype in (EXACT, HOT, REGIME, EPISODE, COUNT)]
+    described = [str(dtype.descr) for dtype in (EXACT, REGIME, EPISODE, COUNT)] + [str(ROWS)]
     return hashlib.sha256("\n".join([str(VERSION), *described]).encode()).hexdigest()[:16]
 
 
@@ -171,15 +191,25 @@ def exact_block(size: int) -> NDArray[np.void]:
     block["value"] = np.nan
     block["origin"] = np.nan
     block["node"] = -1
-    return block
-
-
-def hot_block(size: int) -> NDArray[np.void]:
-    """Shape [size]; nothing was learnt yet."""
-    block = np.zeros(size, HOT)
-    block["inv_scale"] = 1.0
     block["regime"] = UNKNOWN_REGIME
     return block
+
+
+def hot_blocks(size: int) -> NDArray[np.float32]:
+    """Shape [ceil(size / LANES) * BLOCK]; nothing was learnt yet."""
+    blocks = np.zeros((-(-size // LANES), len(ROWS), LANES), np.float32)
+    blocks[:, ROWS.index("inv_scale")] = 1.0
+    return blocks.reshape(-1)
+
+
+def hot_records(hot: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The hot memory as [signal, row]: a copy."""
+    return hot.reshape(-1, len(ROWS), LANES).transpose(0, 2, 1).reshape(-1, len(ROWS))
+
+
+def hot_memory(records: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inverse of `hot_records`; the number of signals must be a multiple of LANES."""
+    return np.ascontiguousarray(records.reshape(-1, LANES, len(ROWS)).transpose(0, 2, 1)).reshape(-1)
 
 
 def count_block(signals: NDArray[np.int32]) -> NDArray[np.void]:
@@ -197,7 +227,7 @@ class Blocks:
     """The whole numeric state of the hot path; indexed by signal id, counters by slot."""
 
     exact: NDArray[np.void]  # [S] EXACT
-    hot: NDArray[np.void]  # [S] HOT
+    hot: NDArray[np.float32]  # [ceil(S / LANES) * BLOCK]
     regimes: NDArray[np.void]  # [S, REGIMES] REGIME
     episodes: NDArray[np.void]  # [S, DETECTORS] EPISODE
     counters: NDArray[np.void]  # [slots] COUNT
@@ -207,7 +237,7 @@ def empty_blocks(size: int, counters: NDArray[np.int32]) -> Blocks:
     """Blocks for signal ids below `size`, with a counter for each of these signals."""
     return Blocks(
         exact=exact_block(size),
-        hot=hot_block(size),
+        hot=hot_blocks(size),
         regimes=np.zeros((size, REGIMES), REGIME),
         episodes=np.zeros((size, DETECTORS), EPISODE),
         counters=count_block(counters),

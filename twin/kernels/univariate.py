@@ -7,36 +7,79 @@ doi:10.1093/biomet/41.1-2.100) of residuals whitened by an AR(1) model, because 
 CUSUM alarms thousands of times a day.
 """
 
+from typing import TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.kernels.compiled import compiled, inlined
-from twin.kernels.layout import DRIFT, FLATLINE, RANGE, SPIKE, UNKNOWN_REGIME, Float, Record, Records
+from twin.kernels.layout import (
+    AGE_S,
+    COV1,
+    CUSUM_CEILING,
+    CUSUM_DOWN,
+    CUSUM_UP,
+    DRIFT,
+    FLATLINE,
+    LANES,
+    LAST,
+    MEAN,
+    RANGE,
+    RUN,
+    RUN_CEILING,
+    SLOW_MEAN,
+    SPIKE,
+    STEP,
+    VAR,
+    Z_CEILING,
+    Float,
+    N,
+    Record,
+    Records,
+)
 
 F = np.float32
 ZERO, ONE, TWO, HALF, EIGHT = F(0), F(1), F(2), F(0.5), F(8)  # a plain literal would widen the arithmetic
 
 TAU_S = F(3600)  # memory of mean and variance
 SLOW = F(0.1)  # the slow mean moves this much slower
-WARM_N = 100  # samples and
+WARM_N = F(100)  # samples and
 WARM_S = F(600)  # seconds of learning in this machine state before a spike or flatline is judged
 DRIFT_WARM_S = F(1800)
 CLIP = F(4)  # standard deviations; beyond it a sample teaches no more than this
 Z_OPEN = F(6)
 Z_QUIET = F(4) / F(6)  # of the limit
+Z_CEILING_MAX = F(127)  # eighths
 CEILING_FACTOR = F(1.5)  # the limit stands this much above what was normal while learning
 CUSUM_SLACK = F(0.5)
 CUSUM_LIMIT = F(25)
 PHI_MAX = F(0.98)
-FLAT_MIN = 60  # samples
-FLAT_FACTOR = 3
+FLAT_MIN = F(60)  # samples
+FLAT_FACTOR = F(3)
 SETTLE_NS = 5_000_000_000
 AGE_MAX_S = F(1.0e7)
-N_MAX = 1_000_000_000
+N_MAX = F(1.0e7)  # a float32 counts exactly that far
 
 SPIKE_BIT, RANGE_BIT, FLATLINE_BIT, DRIFT_BIT = 1 << SPIKE, 1 << RANGE, 1 << FLATLINE, 1 << DRIFT
+SPIKE_F, FLATLINE_F, DRIFT_F = F(SPIKE_BIT), F(FLATLINE_BIT), F(DRIFT_BIT)
 FREEZING = SPIKE_BIT | RANGE_BIT | FLATLINE_BIT | DRIFT_BIT  # never learn while one of these is open
 PENDING = 31 << 5
 THAWED = 1 << 14
+
+WIDTH = np.uint64(LANES)
+SAMPLE_ROWS = 8
+S_X, S_SAME, S_DT_S, S_GAP_S, S_PRESENT, S_EXCEEDED, S_Z, S_CUSUM = (
+    np.uint64(LANES * row) for row in range(SAMPLE_ROWS)
+)
+Hot: TypeAlias = NDArray[np.float32]
+
+Inferred: TypeAlias = tuple[Float, ...]
+
+
+@compiled
+def no_samples() -> Hot:
+    """One sample for each lane of a block, and what became of it: SAMPLE_ROWS rows of LANES."""
+    return np.zeros(SAMPLE_ROWS * LANES, np.float32)
 
 
 @inlined
@@ -46,157 +89,287 @@ def clip(value: Float, most: Float) -> Float:
 
 
 @inlined
-def step(  # noqa: C901 – one pass over one record; every split reloads it from memory
-    hot: Record, low: float, high: float, gap_s: Float, origin: float, value: float, same: bool, dt_s: Float
-) -> tuple[int, int, Float, Float]:
-    """Judge `value` and learn from it, unless it is flagged.
+def infer(
+    mean: Float,
+    var: Float,
+    cov1: Float,
+    slow_mean: Float,
+    cusum_up: Float,
+    cusum_down: Float,
+    last: Float,
+    resolution: Float,
+    cusum_ceiling: Float,
+    run_ceiling: Float,
+    run: Float,
+    n: Float,
+    age_s: Float,
+    z_ceiling: Float,
+    x: Float,
+    same: bool,
+    dt_s: Float,
+    gap_s: Float,
+    frozen: bool,
+    spiking: bool,
+) -> Inferred:
+    """The rule itself, on float32 scalars and without branches, so that sixteen signals fit into one register.
 
-    hot: one `layout.HOT` record, changed in place; low, high, origin, value in the signal's unit (value is finite);
-    same: equal to the value before; dt_s: seconds since that value.
+    The first fourteen are rows of the hot memory (`layout.ROWS`); x: the value relative to the signal's origin;
+    same: equal to the value before; dt_s: seconds since that value; frozen: learn nothing; spiking: a spike is open.
+
+    Returns:
+        exceeded, doubtful (sums of bits), z, cusum, then the fields as they are now, in the same order without `last`.
+    """
+    known = n > ZERO
+    old = dt_s > TAU_S  # the baseline has grown old: prove it again before judging by it
+    n0 = min(n, HALF * WARM_N) if old else n
+    age0_s = min(age_s, HALF * WARM_S) if old else age_s
+    broken = dt_s > gap_s
+    grown = n0 >= WARM_N
+    warm = grown & (age0_s >= WARM_S)
+    learning = grown & (age0_s < WARM_S)
+
+    # a quantised sensor is never surer than its smallest step
+    change = abs(x - last)
+    finer = known & (change > ZERO) & ((resolution == ZERO) | (change < resolution))
+    resolution = change if finer else resolution
+    s2 = max(var, resolution * resolution)
+    certain = s2 <= ZERO
+    sd = np.sqrt(s2)
+    inv_sd = ONE / (ONE if certain else sd)
+    inv_sd = ZERO if certain else inv_sd
+    deviation = x - mean
+    before = ZERO if broken else last - mean
+    z = deviation * inv_sd
+
+    size = abs(z)
+    z_limit = max(Z_OPEN, CEILING_FACTOR / EIGHT * z_ceiling)
+    spikes = warm & (size >= z_limit)
+    nearly = warm & (size >= z_limit * Z_QUIET)
+    z_seen = max(z_ceiling, F(np.int32(min(Z_CEILING_MAX, size * EIGHT))))
+    z_ceiling = z_seen if learning else z_ceiling
+
+    runs = known & same & (dt_s <= gap_s)
+    longer = min(run + ONE, N_MAX)
+    run_limit = max(FLAT_MIN, FLAT_FACTOR * run_ceiling)
+    flat = runs & warm & (longer > run_limit) & (resolution > ZERO)
+    risen = run_ceiling if warm else max(run_ceiling, longer)
+    ended = max(run_ceiling, run) if run <= run_limit else run_ceiling
+    run_ceiling = risen if runs else ended
+    run = longer if runs else ZERO
+
+    # CUSUM of what the last value does not explain; one cause, one finding: it begins anew after a spike
+    phi = min(max(cov1 * inv_sd * inv_sd, ZERO), PHI_MAX)
+    residual = clip((z - phi * before * inv_sd) / np.sqrt(ONE - phi * phi), CLIP)
+    most = max(CUSUM_LIMIT, CEILING_FACTOR * cusum_ceiling)
+    up = min(max(cusum_up + residual - CUSUM_SLACK, ZERO), TWO * most)
+    down = min(max(cusum_down - residual - CUSUM_SLACK, ZERO), TWO * most)
+    up = cusum_up if same else up  # a repeated value is no new evidence
+    down = cusum_down if same else down
+    anew = broken | spikes | spiking
+    up = up if known else ZERO
+    down = down if known else ZERO
+    up = ZERO if anew else up
+    down = ZERO if anew else down
+    cusum = max(up, down)
+    judged = (cusum > ZERO) & (age0_s >= DRIFT_WARM_S)
+    moves = same == False  # noqa: E712 – `not` would branch
+    drifts = judged & (cusum > most) & moves
+    wavers = judged & (cusum > HALF * most)
+    higher = grown & moves & (age0_s < DRIFT_WARM_S) & (cusum > cusum_ceiling)
+    cusum_ceiling = cusum if higher else cusum_ceiling
+
+    # learn, at first the plain mean of all samples
+    bound = CLIP * sd
+    bounded = clip(deviation, bound)
+    deviation = bounded if grown else deviation
+    bounded = clip(before, bound)
+    before = bounded if grown else before
+    n1 = n0 + ONE
+    memory_s = TAU_S + dt_s
+    forgets = dt_s * n1 > memory_s
+    a = (dt_s if forgets else ONE) / (memory_s if forgets else n1)
+    kept = ONE - a
+    gained = a * deviation
+    slow_gained = (SLOW * a if grown else a) * (mean + deviation - slow_mean)
+    aged_s = min(age0_s + (min(dt_s, gap_s) if known else ZERO), AGE_MAX_S)
+    still = frozen & known
+    return (
+        (SPIKE_F if spikes else ZERO) + (FLATLINE_F if flat else ZERO) + (DRIFT_F if drifts else ZERO),
+        (SPIKE_F if nearly else ZERO) + (FLATLINE_F if flat else ZERO) + (DRIFT_F if wavers else ZERO),
+        z,
+        cusum,
+        mean if still else mean + gained,
+        var if still else kept * (var + gained * deviation),
+        cov1 if still else kept * (cov1 + gained * before),
+        slow_mean if still else slow_mean + slow_gained,
+        up,
+        down,
+        resolution,
+        cusum_ceiling,
+        run_ceiling,
+        run,
+        n if still else min(n1, N_MAX),
+        age_s if still else aged_s,
+        z_ceiling,
+    )
+
+
+@compiled
+def step(
+    hot: Hot, at: np.uint64, flags: int, x: Float, same: bool, dt_s: Float, gap_s: Float
+) -> tuple[int, int, Float, Float]:
+    """Judge `x` and learn from it, unless the signal is flagged.
+
+    hot: the hot memory, at: place of the signal in it, changed in place; flags: of its episodes; the rest as `infer`.
 
     Returns:
         exceeded: bits of the detectors that speak against this sample;
         doubtful: bits of those that are not quiet (hysteresis; includes the exceeded ones);
         z: [standard deviations]; cusum: [standard deviations of the whitened residual].
     """
-    if value < low or value > high:
-        return RANGE_BIT, RANGE_BIT, ZERO, ZERO
-    x = (F(value - origin) - hot["base"]) * hot["inv_scale"]
-    n = int(hot["n"])
-    if n == 0:
-        hot["mean"] = x
-        hot["slow_mean"] = x
-        hot["last"] = x
-        hot["n"] = 1
-        return 0, 0, ZERO, ZERO
-    mean, var, cov1 = hot["mean"], hot["var"], hot["cov1"]
-    last, age_s, resolution = hot["last"], hot["age_s"], hot["step"]
-    flags = int(hot["flags"])
-    exceeded, doubtful = 0, 0
-    broken = dt_s > gap_s
-    if dt_s > TAU_S:  # the baseline has grown old: prove it again before judging by it
-        n = min(n, WARM_N // 2)
-        age_s = min(age_s, HALF * WARM_S)
-    grown = n >= WARM_N
-    warm = grown and age_s >= WARM_S
-
-    # a quantised sensor is never surer than its smallest step
-    change = abs(x - last)
-    if change > ZERO and (resolution == ZERO or change < resolution):
-        resolution = change
-        hot["step"] = change
-    s2 = max(var, resolution * resolution)
-    sd = np.sqrt(s2)
-    inv_sd = ONE / sd if s2 > ZERO else ZERO
-    deviation = x - mean
-    before = last - mean
-    z = deviation * inv_sd
-
-    size = abs(z)
-    if warm:
-        limit = max(Z_OPEN, CEILING_FACTOR / EIGHT * F(hot["z_ceiling"]))
-        if size >= limit * Z_QUIET:
-            doubtful |= SPIKE_BIT
-            if size >= limit:
-                exceeded |= SPIKE_BIT
-    elif grown:
-        hot["z_ceiling"] = max(int(hot["z_ceiling"]), int(min(F(127), size * EIGHT)))
-
-    run = int(hot["run"])
-    if same and not broken:
-        run = min(run + 1, N_MAX)
-        ceiling = int(hot["run_ceiling"])
-        if not warm:
-            hot["run_ceiling"] = max(ceiling, run)
-        elif run > max(FLAT_MIN, FLAT_FACTOR * ceiling) and resolution > ZERO:
-            exceeded |= FLATLINE_BIT
-            doubtful |= FLATLINE_BIT
-        hot["run"] = run
-    elif run != 0:
-        ceiling = int(hot["run_ceiling"])
-        if ceiling < run <= max(FLAT_MIN, FLAT_FACTOR * ceiling):
-            hot["run_ceiling"] = run
-        hot["run"] = 0
-
-    up, down, cusum = ZERO, ZERO, ZERO
-    if broken:
-        before = ZERO
-    elif (exceeded | flags) & SPIKE_BIT:
-        cusum = ZERO  # one cause, one finding; the sums begin anew after a spike
-    elif same:  # a repeated value is no new evidence
-        up, down = hot["cusum_up"], hot["cusum_down"]
-        cusum = max(up, down)
-        if (flags & DRIFT_BIT) != 0:
-            doubtful |= DRIFT_BIT
-    else:  # CUSUM of what the last value does not explain
-        phi = min(max(cov1 * inv_sd * inv_sd, ZERO), PHI_MAX)
-        residual = clip((z - phi * before * inv_sd) / np.sqrt(ONE - phi * phi), CLIP)
-        highest = hot["cusum_ceiling"]
-        most = max(CUSUM_LIMIT, CEILING_FACTOR * highest)
-        up = min(max(hot["cusum_up"] + residual - CUSUM_SLACK, ZERO), TWO * most)
-        down = min(max(hot["cusum_down"] - residual - CUSUM_SLACK, ZERO), TWO * most)
-        cusum = max(up, down)
-        if age_s >= DRIFT_WARM_S:
-            if cusum > HALF * most:
-                doubtful |= DRIFT_BIT
-                if cusum > most:
-                    exceeded |= DRIFT_BIT
-        elif grown and cusum > highest:
-            hot["cusum_ceiling"] = cusum
-    hot["cusum_up"] = up
-    hot["cusum_down"] = down
-    hot["last"] = x
-
-    if (flags & FREEZING) == 0 or (flags & THAWED) != 0:
-        if grown:
-            deviation = clip(deviation, CLIP * sd)
-            before = clip(before, CLIP * sd)
-        fresh = TAU_S + dt_s
-        aged = dt_s * F(n + 1) > fresh  # until then the plain mean of all samples
-        a = (dt_s if aged else ONE) / (fresh if aged else F(n + 1))
-        kept = ONE - a
-        gained = a * deviation
-        slow = SLOW * a if grown else a
-        hot["mean"] = mean + gained
-        hot["slow_mean"] += slow * (mean + deviation - hot["slow_mean"])
-        hot["var"] = kept * (var + gained * deviation)
-        hot["cov1"] = kept * (cov1 + gained * before)
-        hot["n"] = min(n + 1, N_MAX)
-        hot["age_s"] = min(age_s + min(dt_s, gap_s), AGE_MAX_S)
-    return exceeded, doubtful, z, cusum
+    frozen = (flags & FREEZING) != 0 and (flags & THAWED) == 0
+    spiking = (flags & SPIKE_BIT) != 0
+    (
+        exceeded,
+        doubtful,
+        z,
+        cusum,
+        hot[at + MEAN],
+        hot[at + VAR],
+        hot[at + COV1],
+        hot[at + SLOW_MEAN],
+        hot[at + CUSUM_UP],
+        hot[at + CUSUM_DOWN],
+        hot[at + STEP],
+        hot[at + CUSUM_CEILING],
+        hot[at + RUN_CEILING],
+        hot[at + RUN],
+        hot[at + N],
+        hot[at + AGE_S],
+        hot[at + Z_CEILING],
+    ) = infer(
+        hot[at + MEAN],
+        hot[at + VAR],
+        hot[at + COV1],
+        hot[at + SLOW_MEAN],
+        hot[at + CUSUM_UP],
+        hot[at + CUSUM_DOWN],
+        hot[at + LAST],
+        hot[at + STEP],
+        hot[at + CUSUM_CEILING],
+        hot[at + RUN_CEILING],
+        hot[at + RUN],
+        hot[at + N],
+        hot[at + AGE_S],
+        hot[at + Z_CEILING],
+        x,
+        same,
+        dt_s,
+        gap_s,
+        frozen,
+        spiking,
+    )
+    hot[at + LAST] = x
+    return int(exceeded), int(doubtful), z, cusum
 
 
 @compiled
-def enter_regime(hot: Record, regimes: Records, code: int) -> None:
-    """Put the present baseline away and take out the one of machine state `code`.
+def step_block(hot: Hot, block: np.uint64, samples: Hot) -> None:
+    """Advance sixteen signals in packed instructions; nothing may be open in those that have a sample.
 
-    hot: one `layout.HOT` record; regimes: [REGIMES] `layout.REGIME` of the same signal.
+    hot: the hot memory, block: where the sixteen begin in it; samples: see `no_samples`, results for every lane.
     """
-    old = regimes[int(hot["regime"])]
-    old["mean"] = hot["mean"]
-    old["var"] = hot["var"]
-    old["cov1"] = hot["cov1"]
-    old["slow_mean"] = hot["slow_mean"]
-    old["step"] = hot["step"]
-    old["cusum_ceiling"] = hot["cusum_ceiling"]
-    old["age_s"] = hot["age_s"]
-    old["run_ceiling"] = hot["run_ceiling"]
-    old["n"] = hot["n"]
-    old["z_ceiling"] = hot["z_ceiling"]
-    number = code if 0 <= code < UNKNOWN_REGIME else UNKNOWN_REGIME
-    new = regimes[number]
-    hot["regime"] = number
-    hot["mean"] = new["mean"]
-    hot["var"] = new["var"]
-    hot["cov1"] = new["cov1"]
-    hot["slow_mean"] = new["slow_mean"]
-    hot["step"] = new["step"]
-    hot["cusum_ceiling"] = new["cusum_ceiling"]
-    hot["age_s"] = new["age_s"]
-    hot["run_ceiling"] = new["run_ceiling"]
-    hot["n"] = new["n"]
-    hot["z_ceiling"] = new["z_ceiling"]
-    hot["cusum_up"] = ZERO
-    hot["cusum_down"] = ZERO
-    hot["run"] = 0
-    hot["flags"] = int(hot["flags"]) & ~PENDING
+    for k in range(WIDTH):  # a signed index would be checked for wrap-around in every lane
+        at = block + k
+        present = samples[S_PRESENT + k] != ZERO
+        x = samples[S_X + k]
+        (
+            exceeded,
+            _,
+            samples[S_Z + k],
+            samples[S_CUSUM + k],
+            mean,
+            var,
+            cov1,
+            slow_mean,
+            cusum_up,
+            cusum_down,
+            step,
+            cusum_ceiling,
+            run_ceiling,
+            run,
+            n,
+            age_s,
+            z_ceiling,
+        ) = infer(
+            hot[at + MEAN],
+            hot[at + VAR],
+            hot[at + COV1],
+            hot[at + SLOW_MEAN],
+            hot[at + CUSUM_UP],
+            hot[at + CUSUM_DOWN],
+            hot[at + LAST],
+            hot[at + STEP],
+            hot[at + CUSUM_CEILING],
+            hot[at + RUN_CEILING],
+            hot[at + RUN],
+            hot[at + N],
+            hot[at + AGE_S],
+            hot[at + Z_CEILING],
+            x,
+            samples[S_SAME + k] != ZERO,
+            samples[S_DT_S + k],
+            samples[S_GAP_S + k],
+            False,
+            False,
+        )
+        samples[S_EXCEEDED + k] = exceeded if present else ZERO
+        hot[at + MEAN] = mean if present else hot[at + MEAN]
+        hot[at + VAR] = var if present else hot[at + VAR]
+        hot[at + COV1] = cov1 if present else hot[at + COV1]
+        hot[at + SLOW_MEAN] = slow_mean if present else hot[at + SLOW_MEAN]
+        hot[at + CUSUM_UP] = cusum_up if present else hot[at + CUSUM_UP]
+        hot[at + CUSUM_DOWN] = cusum_down if present else hot[at + CUSUM_DOWN]
+        hot[at + STEP] = step if present else hot[at + STEP]
+        hot[at + CUSUM_CEILING] = cusum_ceiling if present else hot[at + CUSUM_CEILING]
+        hot[at + RUN_CEILING] = run_ceiling if present else hot[at + RUN_CEILING]
+        hot[at + RUN] = run if present else hot[at + RUN]
+        hot[at + N] = n if present else hot[at + N]
+        hot[at + AGE_S] = age_s if present else hot[at + AGE_S]
+        hot[at + LAST] = x if present else hot[at + LAST]
+        hot[at + Z_CEILING] = z_ceiling if present else hot[at + Z_CEILING]
+
+
+@compiled
+def enter_regime(exact_i: Record, hot: Hot, at: np.uint64, regimes: Records, number: int) -> None:
+    """Put the present baseline away and take out the one of regime `number`.
+
+    exact_i: `layout.EXACT` record of the signal; hot: the hot memory, at: its place in it;
+    regimes: [REGIMES] `layout.REGIME` of the signal.
+    """
+    old, new = regimes[int(exact_i["regime"])], regimes[number]
+    old["mean"] = hot[at + MEAN]
+    old["var"] = hot[at + VAR]
+    old["cov1"] = hot[at + COV1]
+    old["slow_mean"] = hot[at + SLOW_MEAN]
+    old["step"] = hot[at + STEP]
+    old["cusum_ceiling"] = hot[at + CUSUM_CEILING]
+    old["age_s"] = hot[at + AGE_S]
+    old["run_ceiling"] = hot[at + RUN_CEILING]
+    old["n"] = hot[at + N]
+    old["z_ceiling"] = hot[at + Z_CEILING]
+    exact_i["regime"] = number
+    hot[at + MEAN] = new["mean"]
+    hot[at + VAR] = new["var"]
+    hot[at + COV1] = new["cov1"]
+    hot[at + SLOW_MEAN] = new["slow_mean"]
+    hot[at + STEP] = new["step"]
+    hot[at + CUSUM_CEILING] = new["cusum_ceiling"]
+    hot[at + AGE_S] = new["age_s"]
+    hot[at + RUN_CEILING] = new["run_ceiling"]
+    hot[at + N] = new["n"]
+    hot[at + Z_CEILING] = new["z_ceiling"]
+    hot[at + CUSUM_UP] = ZERO
+    hot[at + CUSUM_DOWN] = ZERO
+    hot[at + RUN] = ZERO
+    exact_i["flags"] = int(exact_i["flags"]) & ~PENDING

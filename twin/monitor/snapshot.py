@@ -17,7 +17,18 @@ from numpy.typing import NDArray
 
 from twin.errors import Rejected
 from twin.kernels import counters, entry, episodes, univariate
-from twin.kernels.layout import COUNT, DETECTORS, EPISODE, EXACT, HOT, REGIME, REGIMES, Blocks, schema_hash
+from twin.kernels.layout import (
+    COUNT,
+    DETECTORS,
+    EPISODE,
+    EXACT,
+    REGIME,
+    REGIMES,
+    Blocks,
+    hot_memory,
+    hot_records,
+    schema_hash,
+)
 from twin.monitor.plan import Plan
 from twin.state.model import Finding, Transition
 from twin.state.twin import LastText, TwinState
@@ -63,13 +74,20 @@ def unpack(state: TwinState, plan: Plan, packed: bytes) -> None:
         Rejected: `snapshot-layout` when they were made by another layout or other limits, `snapshot-damaged` when torn.
     """
     sparse, *columns = _sections(packed)
-    exact, hot, counts = (np.frombuffer(columns[k], dtype) for k, dtype in ((0, EXACT), (1, HOT), (4, COUNT)))
+    exact, hot, counts = (
+        np.frombuffer(columns[0], EXACT),
+        np.frombuffer(columns[1], np.float32),
+        np.frombuffer(columns[4], COUNT),
+    )
     regimes = np.frombuffer(columns[2], REGIME).reshape(-1, REGIMES)
     episode = np.frombuffer(columns[3], EPISODE).reshape(-1, DETECTORS)
     kept = _unchanged(exact, plan)
     blocks: Blocks = state.blocks
-    for new, old in ((blocks.exact, exact), (blocks.hot, hot), (blocks.regimes, regimes), (blocks.episodes, episode)):
+    for new, old in ((blocks.exact, exact), (blocks.regimes, regimes), (blocks.episodes, episode)):
         new[kept] = old[kept]
+    records = hot_records(blocks.hot)
+    records[kept] = hot_records(hot)[kept]
+    blocks.hot = hot_memory(records)
     for count in counts:
         slot = plan.slots.get(int(count["signal"]))
         if slot is not None:
