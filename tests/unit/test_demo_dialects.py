@@ -70,9 +70,10 @@ def test_a_carrier_says_everything_with_one_time():
         "operating-mode": "MANUAL",
         "order": "T-1-store",
     }
-    message = carrier_message("agv-3", [spoken(f"{path}/{name}", value) for name, value in values.items()])
+    message = carrier_message("agv-3", [spoken(f"{path}/{name}", value) for name, value in values.items()], 41)
     state = json.loads(message.payload)
     assert message.topic == "uagv/v2/fabriquay/agv-3/state"
+    assert state["headerId"] == 41
     assert microseconds(state["timestamp"]) == AT_US
     assert state["batteryState"]["batteryCharge"] == 81.5
     assert (state["agvPosition"]["x"], state["velocity"]["vx"]) == (10.25, 2.5)

@@ -89,10 +89,10 @@ def crane_message(crane: str, spoken: Sequence[Spoken]) -> DeviceMessage:
     return DeviceMessage(f"terminal/tic/{crane}", _json({"msg": msg, "che": [che]}), tuple(one.id for one in spoken))
 
 
-def carrier_message(carrier: str, spoken: Sequence[Spoken]) -> DeviceMessage:
-    """The state of one carrier at one instant; all of `spoken` have the same time."""
+def carrier_message(carrier: str, spoken: Sequence[Spoken], header: int) -> DeviceMessage:
+    """The state of one carrier at one instant; all of `spoken` have the same time; headers count up by one."""
     state: dict[str, Any] = {
-        "headerId": spoken[-1].id,
+        "headerId": header,
         "timestamp": _iso(spoken[0].time_us),
         "version": "2.1.0",
         "manufacturer": "fabriquay",

@@ -21,10 +21,11 @@ from twin.demo.mqtt_device import MqttDevice
 from twin.demo.opcua_server import EquipmentServer, serve_equipment
 from twin.demo.probe import Emission
 from twin.demo.truth import Entry, TruthLog, open_truth
+from twin.demo.unit import Value
 from twin.demo.world import World
 from twin.errors import ConfigError
 from twin.plant.load import load_plant
-from twin.plant.tree import Plant
+from twin.plant.tree import Kind, Plant
 from twin.settings import Settings
 from twin.wire.mqtt import BrokerSettings
 
@@ -106,6 +107,7 @@ class Equipment:
                 raise ConfigError("broker: is missing; the terminal's devices need one, or leave the terminal out")
             self.devices[channel] = MqttDevice(channel.value, settings.broker, most_queued=settings.most_queued)
         self._dropped: list[int] = []
+        self._counts: dict[int, Value] = {}
         self._written: int = truth.last_id
 
     async def begin(self) -> list[Emission]:
@@ -115,8 +117,9 @@ class Equipment:
         if doubtful:
             log.info("%d samples of the last run may not have been emitted", doubtful)
         advance = self.world.advance(self.world.now_us)
+        messages = self._compose(advance.emissions)
         ids = await self._truth.commit(Entry(advance.emissions, advance.faults, world=self.world))
-        self._speak(advance.emissions, ids)
+        self._send(messages)
         self._written = ids[-1]
         return advance.emissions
 
@@ -141,7 +144,8 @@ class Equipment:
     async def _tick(self, server: EquipmentServer | None, until_us: int, keep: bool) -> None:
         calendar = self._plant if self._settings.follow_calendar else None
         advance = self.world.advance(until_us, calendar)
-        counted = any(self.world.signals[one.signal].kind == "counter" for one in advance.emissions)
+        messages = self._compose(advance.emissions)
+        counted = self._count(advance.emissions)
         entry = Entry(
             emissions=advance.emissions,
             faults=advance.faults,
@@ -151,11 +155,18 @@ class Equipment:
         )
         self._dropped.clear()
         ids = await self._truth.commit(entry)
-        self._speak(advance.emissions, ids)
+        self._send(messages)
         if server is not None:
             await server.write(advance.emissions)
         if ids:
             self._written = ids[-1]
+
+    def _count(self, emissions: Sequence[Emission]) -> bool:
+        """Whether a counter has moved: then the world is kept at once, so that no restart sets one back."""
+        now = {one.signal: one.value for one in emissions if self.world.signals[one.signal].kind is Kind.COUNTER}
+        moved = any(self._counts.get(handle) != value for handle, value in now.items())
+        self._counts |= now
+        return moved
 
     def _progress(self) -> dict[Channel, int]:
         """Per channel: up to which sample everything is out."""
@@ -165,15 +176,19 @@ class Equipment:
             progress[channel] = self._written if pending is None else pending - 1
         return progress
 
-    def _speak(self, emissions: Sequence[Emission], ids: range) -> None:
+    def _compose(self, emissions: Sequence[Emission]) -> dict[Channel, list[DeviceMessage]]:
+        """What the devices will send, with the ids that the truth log will give."""
         spoken: dict[Channel, list[Spoken]] = {channel: [] for channel in self.devices}
-        for one, number in zip(emissions, ids, strict=True):
+        for number, one in enumerate(emissions, self._truth.last_id + 1):
             channel = self._channels[one.signal]
             if channel in spoken:
                 spoken[channel].append(Spoken(number, self.world.signals[one.signal], one.time_us, one.value))
-        for channel, said in spoken.items():
+        return {channel: list(_messages(channel, said, self.world.headers)) for channel, said in spoken.items()}
+
+    def _send(self, messages: dict[Channel, list[DeviceMessage]]) -> None:
+        for channel, said in messages.items():
             if said:
-                self._dropped += self.devices[channel].put(list(_messages(channel, said)))
+                self._dropped += self.devices[channel].put(said)
 
     def _world(self) -> World:
         """The world of the last run, moved to now, or a new one."""
@@ -197,8 +212,8 @@ class Equipment:
         return world
 
 
-def _messages(channel: Channel, spoken: list[Spoken]) -> Iterable[DeviceMessage]:
-    """The messages of one channel for one tick, in order."""
+def _messages(channel: Channel, spoken: list[Spoken], headers: dict[str, int]) -> Iterable[DeviceMessage]:
+    """The messages of one channel for one tick, in order; `headers` counts those of each carrier."""
     if channel in {Channel.REEFERS, Channel.GATES}:
         yield from map(value_message, spoken)
         return
@@ -210,4 +225,5 @@ def _messages(channel: Channel, spoken: list[Spoken]) -> Iterable[DeviceMessage]
             yield crane_message(name, said)
         else:
             for _, instant in groupby(said, key=lambda one: one.time_us):
-                yield carrier_message(name, list(instant))
+                headers[asset] = headers.get(asset, 0) + 1
+                yield carrier_message(name, list(instant), headers[asset])

@@ -27,7 +27,7 @@ from twin.demo.probe import Emission
 from twin.demo.world import World
 from twin.errors import ConfigError
 
-_FORMAT = 1
+_FORMAT = 2  # of the kept world
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS signal (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, channel TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS emission

@@ -51,6 +51,7 @@ class World:
         self.faults: FaultPlan = plan_faults(seeded(rng), types, start_us=start_us, mean_gap_s=fault_gap_s)
         self.sites: dict[str, str] = {unit.path: plant.asset(unit.path).calendar for unit in self.units}
         self.first: bool = True
+        self.headers: dict[str, int] = {}  # by unit: messages that count themselves, across restarts too
 
     def _place(self, unit: Unit, asset_type: str, phase: float) -> Sensors:
         """The sensors of one unit; a carrier's all speak at once, in one message."""
