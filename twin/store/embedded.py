@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -94,11 +95,12 @@ class EmbeddedPostgres:
 
     def stop(self, timeout_s: float = 30) -> None:
         """End the server: fast shutdown, then an immediate one; afterwards another process may own the folder."""
-        if self.pid is not None:
+        pid = self._process.pid if self._process else self.pid
+        if pid is not None:
             for kind, patience_s in ((signal.SIGINT, timeout_s), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
-                if self._end(self.pid, kind, patience_s):
+                if self._end(pid, kind, patience_s):
                     break
-                _log.warning("PostgreSQL %d does not end on %s", self.pid, kind.name)
+                _log.warning("PostgreSQL %d does not end on %s", pid, kind.name)
         self._process = self.pid = None
         if self._lock is not None:
             os.close(self._lock)
@@ -215,16 +217,19 @@ class EmbeddedPostgres:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def _end(self, pid: int, kind: signal.Signals, patience_s: float) -> bool:
-        try:
+        deadline = time.monotonic() + patience_s
+        if self._has_ended(pid):
+            return True  # and its number may be a stranger's by now
+        with suppress(ProcessLookupError):
             os.kill(pid, kind)
-            deadline = time.monotonic() + patience_s
-            while time.monotonic() < deadline:
-                if (self._process.poll() is not None) if self._process else not processes.runs(pid):
-                    return True
-                time.sleep(_POLL_S / 5)
-        except ProcessLookupError:
-            return True
+        while time.monotonic() < deadline:
+            if self._has_ended(pid):
+                return True
+            time.sleep(_POLL_S / 5)
         return False
+
+    def _has_ended(self, pid: int) -> bool:
+        return self._process.poll() is not None if self._process else not processes.runs(pid)
 
 
 def _maintenance(dsn: str) -> str:
