@@ -52,7 +52,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.include_router(routes.router)
     page.install(app, settings)
     openapi.install(app)
-    app.add_middleware(Guard, settings=settings, metrics=parts.metrics)
+    # Around everything, also around the answer to a bug, which no ordinary middleware sees.
+    app.middleware_stack = Guard(app.build_middleware_stack(), settings, parts.metrics)
     return app
 
 

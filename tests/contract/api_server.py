@@ -85,6 +85,7 @@ async def running_api(settings: ApiSettings) -> AsyncGenerator[Api]:
     serving = asyncio.create_task(serve(app, settings, listener))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         try:
+            assert (await client.get("/healthz")).status_code == 200
             yield Api(app, port, client)
         finally:
             serving.cancel()
