@@ -1,4 +1,4 @@
-"""Builds the web page (api/web → api/static) with the pinned Node.js from PyPI; nothing when it is already up to date."""
+"""Builds the web page (api/web → api/static) with the pinned Node.js from PyPI, when a source has changed."""
 
 import hashlib
 import os
@@ -40,7 +40,14 @@ def build() -> None:
         subprocess.run([str(node), *map(str, arguments)], cwd=WEB, env=environment, check=True, stdout=sys.stderr)
 
     run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    run(WEB / "node_modules" / "vite" / "bin" / "vite.js", "build", "--outDir", STATIC, "--emptyOutDir", "--logLevel=warn")
+    run(
+        WEB / "node_modules" / "vite" / "bin" / "vite.js",
+        "build",
+        "--outDir",
+        STATIC,
+        "--emptyOutDir",
+        "--logLevel=warn",
+    )
 
 
 def main() -> None:

@@ -153,7 +153,8 @@ class Demo:
             with contextlib.suppress(psutil.Error):
                 if process.pid != os.getpid() and any(mark in word for word in process.cmdline()):
                     found.append(process)
-        return [process for process in found if process.pid not in (self._process.pid if self._process else 0,)]
+        own = self._process.pid if self._process else 0
+        return [process for process in found if process.pid != own]
 
     def process(self, part: str) -> psutil.Process:
         """The process of a part, e.g. ``edge-factory``, ``run``, ``broker``, ``postgres``."""
@@ -161,7 +162,9 @@ class Demo:
         if part == "postgres":
             pid_file = next((self.folder / "data" / "database" / "data").resolve().glob("postmaster.pid"))
             return psutil.Process(int(pid_file.read_text().split()[0]))
-        wanted = {"broker": ["broker"], "plant": ["equipment"], "run": ["run"], "api": ["api"]}.get(part, ["edge", "run"])
+        wanted = {"broker": ["broker"], "plant": ["equipment"], "run": ["run"], "api": ["api"]}.get(
+            part, ["edge", "run"]
+        )
         for child in psutil.Process(self._process.pid).children():
             words = child.cmdline()[3:]
             if words[: len(wanted)] == wanted and (len(wanted) == 1 or any(part in word for word in words)):
@@ -194,4 +197,6 @@ class Demo:
 
     def _tails(self) -> str:
         files = [self.output, *sorted((self.folder / "data" / "logs").glob("*.log"))]
-        return "\n".join(f"--- {file.name}\n{file.read_text(errors='replace')[-1500:]}" for file in files if file.exists())
+        return "\n".join(
+            f"--- {file.name}\n{file.read_text(errors='replace')[-1500:]}" for file in files if file.exists()
+        )

@@ -53,11 +53,11 @@ def _against_plant(
     for entry in node_schema(agent).entries:
         signal = known.get(entry.path)
         if signal is None:
-            yield (
-                f"{path}: signal {entry.path!r} is not in {plant_path}: add it under its asset's signals or remove the mapping"
-            )
+            remedy = "add it under its asset's signals or remove the mapping"
+            yield f"{path}: signal {entry.path!r} is not in {plant_path}: {remedy}"
         elif (entry.kind == "text") != (signal.kind == "text"):
-            yield f"{path}: signal {entry.path!r} is {entry.kind} here and {signal.kind} in {plant_path}: make them agree"
+            kinds = f"{entry.kind} here and {signal.kind} in {plant_path}"
+            yield f"{path}: signal {entry.path!r} is {kinds}: make them agree"
         other = owners.setdefault(entry.path, path)
         if other != path:
             yield f"{path}: signal {entry.path!r} is read by {other} too: keep one of the two"

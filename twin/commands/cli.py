@@ -1,4 +1,4 @@
-"""The one command line, `twin`. Each command imports what it needs when it runs: `twin edge …` pays for the edge only."""
+"""The one command line, `twin`. Each command imports what it needs when it runs: `twin edge …` pays for the edge."""
 
 import asyncio
 import contextlib
@@ -7,9 +7,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
@@ -21,11 +21,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-edge_app = typer.Typer(help="The agent on a gateway: reads equipment, keeps every value, sends it on.", no_args_is_help=True)
+edge_app = typer.Typer(
+    help="The agent on a gateway: reads equipment, keeps every value, sends it on.", no_args_is_help=True
+)
 app.add_typer(edge_app, name="edge")
 
 Configuration = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 TWIN_YAML = Path("configs/twin.yaml")
+Error = TypeVar("Error", bound=BaseException)
 
 
 def main() -> None:
@@ -37,28 +40,36 @@ def main() -> None:
     )
     try:
         app()
-    except ConfigError as error:
-        for problem in error.problems:
+    except* ConfigError as errors:
+        problems = [problem for error in _leaves(errors) for problem in error.problems]
+        for problem in problems:
             typer.secho(problem, err=True, fg="red")
-        count = len(error.problems)
+        count = len(problems)
         typer.echo(f"{count} problem{'s' if count > 1 else ''} in the configuration; nothing was started.", err=True)
         raise SystemExit(2) from None
-    except Retryable as error:
-        typer.secho(str(error), err=True, fg="red")
+    except* Retryable as errors:
+        for error in _leaves(errors):
+            typer.secho(str(error), err=True, fg="red")
         raise SystemExit(1) from None
+
+
+def _leaves(group: BaseExceptionGroup[Error]) -> Iterator[Error]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(cast("BaseExceptionGroup[Error]", error))
+        else:
+            yield error
 
 
 def serve(process: Coroutine[Any, Any, None]) -> None:
     """Run a process until SIGINT or SIGTERM; shutdown is cancellation."""
 
     async def until_signal() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(process)
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):
-            await process
+            await task
 
     asyncio.run(until_signal())
 
@@ -120,7 +131,9 @@ def migrate(config: Configuration = TWIN_YAML) -> None:
 
 @app.command()
 def check(
-    folder: Annotated[Path, typer.Argument(help="The folder with twin.yaml, the plant and the edge-*.yaml files.")] = Path("configs"),
+    folder: Annotated[
+        Path, typer.Argument(help="The folder with twin.yaml, the plant and the edge-*.yaml files.")
+    ] = Path("configs"),
 ) -> None:
     """Check every configuration file, and each against the others, without touching the network."""
     from twin.commands.check import check_folder
@@ -131,9 +144,9 @@ def check(
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where the demo keeps its data; a second start continues with it.")] = Path(
-        ".fabriquay"
-    ),
+    folder: Annotated[
+        Path, typer.Option(help="Where the demo keeps its data; a second start continues with it.")
+    ] = Path(".fabriquay"),
     configs: Annotated[Path | None, typer.Option(help="The configuration folder; default: the demo plant.")] = None,
     rate: Annotated[
         float | None, typer.Option(help="Values per second of the simulated plant, up to 20000.", min=1, max=20_000)

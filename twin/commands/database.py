@@ -20,7 +20,7 @@ async def keep_database(folder: Path) -> None:
     await asyncio.to_thread(server.start)
     try:
         ready.touch()
-        while await asyncio.to_thread(server.is_alive):
+        while await asyncio.to_thread(server.is_alive):  # noqa: ASYNC110 - a foreign process sets no event
             await asyncio.sleep(_LOOK_EVERY_S)
         raise Retryable(f"{folder}: PostgreSQL has died")
     finally:

@@ -61,8 +61,7 @@ class Addresses:
 
 async def run_demo(options: DemoOptions) -> int:
     """Run until Ctrl-C; returns the exit status."""
-    folder = options.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder(options)
     addresses = Addresses(broker=_port(1883), opcua=_port(4840), api=_port(options.port))
     started = time.monotonic()
     stop = asyncio.Event()
@@ -95,58 +94,123 @@ async def run_demo(options: DemoOptions) -> int:
 
 
 async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, addresses: Addresses) -> None:
-    configs = (options.configs or _demo_configs()).resolve()
-    password = _password(folder)
-    logs = folder / "logs"
-    logs.mkdir(exist_ok=True)
-
-    def child(name: str, title: str, *arguments: str, ready: Callable[[], Awaitable[bool]] | None = None, user: str = "") -> Child:
-        environment = {
-            "FABRIQUAY_BROKER_PORT": str(addresses.broker),
-            "FABRIQUAY_BROKER_PASSWORD": password,
-            "FABRIQUAY_OPCUA_URL": f"opc.tcp://127.0.0.1:{addresses.opcua}/fabriquay",
-            "FABRIQUAY_STATE_DIR": str(folder),
-            "FABRIQUAY_API_PORT": str(addresses.api),
-        } | ({"FABRIQUAY_BROKER_USERNAME": user} if user else {})
-        if (folder / "database" / "dsn").exists():
-            environment["FABRIQUAY_DSN"] = (folder / "database" / "dsn").read_text().strip()
-        command = [sys.executable, "-m", "twin.commands.cli", *arguments]
-        return Child(name, title, command, logs / f"{name}.log", environment, ready)
-
+    configs = _configs(options)
+    make = _Maker(folder, addresses, _password(folder))
     await asyncio.gather(
         supervisor.start(
-            child("database", "PostgreSQL", "database", str(folder / "database"), ready=_database_ready(folder / "database")),
+            make.child("database", "PostgreSQL", "database", make.database, ready=_database_ready(folder / "database")),
             timeout_s=600,
         ),
         supervisor.start(
-            child("broker", f"MQTT broker :{addresses.broker}", "broker", str(addresses.broker), str(folder), ready=_listening(addresses.broker))
+            make.child(
+                "broker",
+                f"MQTT broker :{addresses.broker}",
+                "broker",
+                str(addresses.broker),
+                str(folder),
+                ready=_listening(addresses.broker),
+            )
         ),
     )
-    equipment = folder / "equipment.yaml"
-    equipment.write_text(yaml.safe_dump(_equipment(options, folder, addresses, configs, password)))
-    equipment.chmod(0o600)
+    equipment = _write_equipment(options, folder, addresses, configs, make.password)
     twin_yaml = str(configs / "twin.yaml")
-    await asyncio.gather(
-        supervisor.start(
-            child("plant", f"simulated plant, OPC UA :{addresses.opcua}", "equipment", "-c", str(equipment), ready=_listening(addresses.opcua))
+    children = [
+        make.child(
+            "plant",
+            f"simulated plant, OPC UA :{addresses.opcua}",
+            "equipment",
+            "-c",
+            str(equipment),
+            ready=_listening(addresses.opcua),
         ),
-        supervisor.start(child("run", "ingest and monitor", "run", "-c", twin_yaml, user="twin")),
-        supervisor.start(child("api", f"API and page {addresses.page}", "api", "-c", twin_yaml, ready=_answers(f"{addresses.page}readyz"), user="api")),
+        make.child("run", "ingest and monitor", "run", "-c", twin_yaml, user="twin"),
+        make.child(
+            "api",
+            f"API and page {addresses.page}",
+            "api",
+            "-c",
+            twin_yaml,
+            ready=_answers(f"{addresses.page}readyz"),
+            user="api",
+        ),
         *(
-            supervisor.start(child(path.stem, f"edge agent {path.stem.removeprefix('edge-')}", "edge", "run", "-c", str(path), user="edge"))
-            for path in sorted(configs.glob("edge-*.yaml"))
+            make.child(
+                path.stem,
+                f"edge agent {path.stem.removeprefix('edge-')}",
+                "edge",
+                "run",
+                "-c",
+                str(path),
+                user="edge",
+            )
+            for path in _agents(configs)
         ),
-    )
+    ]
+    await asyncio.gather(*map(supervisor.start, children))
 
 
-def _equipment(options: DemoOptions, folder: Path, addresses: Addresses, configs: Path, password: str) -> dict[str, object]:
-    return {
+class _Maker:
+    """Makes the children of one demo: same environment, own log."""
+
+    def __init__(self, folder: Path, addresses: Addresses, password: str) -> None:
+        self.folder = folder
+        self.password = password
+        self._addresses = addresses
+
+    @property
+    def database(self) -> str:
+        return str(self.folder / "database")
+
+    def child(
+        self,
+        name: str,
+        title: str,
+        *arguments: str,
+        ready: Callable[[], Awaitable[bool]] | None = None,
+        user: str = "",
+    ) -> Child:
+        environment = {
+            "FABRIQUAY_BROKER_PORT": str(self._addresses.broker),
+            "FABRIQUAY_BROKER_PASSWORD": self.password,
+            "FABRIQUAY_OPCUA_URL": f"opc.tcp://127.0.0.1:{self._addresses.opcua}/fabriquay",
+            "FABRIQUAY_STATE_DIR": str(self.folder),
+            "FABRIQUAY_API_PORT": str(self._addresses.api),
+        }
+        if user:
+            environment["FABRIQUAY_BROKER_USERNAME"] = user
+        dsn = self.folder / "database" / "dsn"
+        if dsn.exists():
+            environment["FABRIQUAY_DSN"] = dsn.read_text().strip()
+        command = [sys.executable, "-m", "twin.commands.cli", *arguments]
+        return Child(name, title, command, self.folder / "logs" / f"{name}.log", environment, ready)
+
+
+def _folder(options: DemoOptions) -> Path:
+    folder = options.folder.resolve()
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _agents(configs: Path) -> list[Path]:
+    return sorted(configs.glob("edge-*.yaml"))
+
+
+def _write_equipment(options: DemoOptions, folder: Path, addresses: Addresses, configs: Path, password: str) -> Path:
+    path = folder / "equipment.yaml"
+    path.touch(mode=0o600)
+    settings = {
         "plant": str(configs / "plant.yaml"),
         "truth_log": str(folder / "truth.sqlite"),
         "opcua_port": addresses.opcua,
         "broker": {"host": "127.0.0.1", "port": addresses.broker, "username": "devices", "password": password},
         "rate": options.rate,
     }
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def _configs(options: DemoOptions) -> Path:
+    return (options.configs or _demo_configs()).resolve()
 
 
 def _demo_configs() -> Path:
@@ -227,7 +291,8 @@ class _Status:
 
     def changed(self, child: Child) -> None:
         if not self._console.is_terminal:
-            self.say(f"{child.state:<10} {child.title}" + (f": {child.detail}" if child.state is ProcessState.RESTARTING else ""))
+            detail = f": {child.detail}" if child.state is ProcessState.RESTARTING else ""
+            self.say(f"{child.state:<10} {child.title}{detail}")
 
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0))

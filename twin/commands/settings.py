@@ -12,7 +12,7 @@ class ApiAddress(Settings):
     """Where the API listens."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=1, le=65535)
+    port: int = Field(default=8000, ge=1, le=65535)
 
 
 class TwinSettings(Settings):

@@ -5,12 +5,26 @@ In: a port and the users. Out: an MQTT 3.1.1 broker. Production runs Mosquitto; 
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amqtt.broker import Broker  # pyright: ignore[reportMissingTypeStubs]
 from pwdlib.hashers.argon2 import Argon2Hasher
+
+
+class _Steady(dict[str, Any]):
+    """A dictionary that may change while somebody walks through it.
+
+    amqtt walks through its subscriptions across awaits; a client that connects meanwhile would cost others messages.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(super().keys()))
+
+    def items(self) -> Any:  # noqa: ANN401 - a list instead of a view
+        return list(super().items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +52,7 @@ def demo_users(password: str) -> dict[str, BrokerUser]:
 
 async def run_broker(port: int, users: Mapping[str, BrokerUser], folder: Path) -> None:
     """Serve on 127.0.0.1:`port` until cancelled. `folder` receives the password file (argon2 hashes, mode 0600)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    passwords = folder / "broker-passwords"
-    passwords.touch(mode=0o600)
-    hasher = Argon2Hasher(time_cost=2, memory_cost=19_456, parallelism=1)
-    passwords.write_text("".join(f"{name}:{hasher.hash(user.password)}\n" for name, user in users.items()))
+    passwords = await asyncio.to_thread(_write_passwords, folder, users)
     for noisy in ("amqtt", "transitions"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     broker = Broker(
@@ -58,8 +68,18 @@ async def run_broker(port: int, users: Mapping[str, BrokerUser], folder: Path) -
             },
         }
     )
+    broker._subscriptions = _Steady()  # pyright: ignore[reportPrivateUsage]
     await broker.start()
     try:
         await asyncio.Event().wait()
     finally:
         await broker.shutdown()
+
+
+def _write_passwords(folder: Path, users: Mapping[str, BrokerUser]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "broker-passwords"
+    path.touch(mode=0o600)
+    hasher = Argon2Hasher(time_cost=2, memory_cost=19_456, parallelism=1)
+    path.write_text("".join(f"{name}:{hasher.hash(user.password)}\n" for name, user in users.items()))
+    return path
