@@ -14,6 +14,7 @@ demo: ## the whole twin on this machine: database, broker, plant, two edge agent
 test: environment check ## everything: checks, then every test on real parts
 	@sh setup/test-programs.sh
 	@$(VENV)/python setup/page.py
+	NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -q tests/unit/test_kernel*.py tests/unit/test_monitor_engine.py tests/unit/test_state_view.py
 	$(VENV)/python -m pytest $(ARGS)
 
 check: environment ## ruff, basedpyright, import-linter

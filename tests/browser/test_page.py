@@ -1,6 +1,7 @@
 """The page in a real browser on a running demo: what an engineer sees."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,13 @@ from tests.journey.demo_process import Demo
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 MILL = "factory/machining/mill-1"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 WAIT_MS = 30_000
 
 
@@ -68,6 +75,9 @@ def test_an_asset_shows_its_signals_and_a_trend_that_moves(page: Page, demo: Dem
     current = page.locator(f'[data-signal="{MILL}/spindle-current"] b')
     expect(current).not_to_have_text("–", timeout=WAIT_MS)
     expect(page.locator("[data-trend] canvas")).to_be_visible()
+    page.get_by_role("button", name="Spindle motor current").click()
+    points = page.locator(f'[data-trend="{MILL}/spindle-current"]')
+    expect(points).to_have_attribute("data-points", re.compile(r"[1-9]\d+"), timeout=WAIT_MS)
     before = current.inner_text()
     expect(current).not_to_have_text(before, timeout=WAIT_MS)
     page.get_by_role("button", name="15 min").click()
@@ -93,7 +103,10 @@ def test_the_page_asks_nobody_but_the_api(browser: Browser, demo: Demo) -> None:
     context = browser.new_context()
     opened = context.new_page()
     strangers: list[str] = []
-    opened.on("request", lambda request: None if request.url.startswith((demo.page, "data:")) else strangers.append(request.url))
+    opened.on(
+        "request",
+        lambda request: None if request.url.startswith((demo.page, "data:")) else strangers.append(request.url),
+    )
     opened.goto(demo.page)
     expect(opened.locator(f'[data-asset="{MILL}"]')).to_be_visible(timeout=WAIT_MS)
     context.close()

@@ -12,7 +12,8 @@ const SPANS = [["5 min", 300], ["15 min", 900], ["1 h", 3_600], ["8 h", 28_800],
 export function AssetView({ asset }: { asset: Asset }) {
   const state = stateOf(asset.path).value;
   const drawable = asset.signals.filter((signal) => signal.kind !== "text");
-  const [chosen, choose] = useState(drawable.find((signal) => signal.kind === "measurement")?.path ?? drawable[0]?.path);
+  const measured = drawable.filter((signal) => signal.kind === "measurement");
+  const [chosen, choose] = useState((measured.find((signal) => !signal.role) ?? measured[0] ?? drawable[0])?.path);
   const [seconds, setSeconds] = useState(300);
   const signal = drawable.find((candidate) => candidate.path === chosen);
   const parents = asset.path.split("/").slice(0, -1);

@@ -9,6 +9,7 @@ import { fetchJson, type Series, type Signal } from "./model";
 
 const HEIGHT = 320;
 const POINTS = 1_200;
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 type Props = { signal: Signal; asset: string; seconds: number };
 
@@ -29,9 +30,9 @@ export function Trend({ signal, asset, seconds }: Props) {
         legend: { live: true },
         cursor: { drag: { x: false, y: false } },
         scales: { x: { time: true } },
-        axes: [axis, { ...axis, size: 64 }],
+        axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => clock.format(tick * 1_000)) }, { ...axis, size: 64 }],
         series: [
-          {},
+          { value: (_, time) => (time === null ? "–" : clock.format(time * 1_000)) },
           {
             label: signal.title,
             stroke: colour.getPropertyValue("--accent"),
@@ -54,6 +55,7 @@ export function Trend({ signal, asset, seconds }: Props) {
         times.splice(0, old);
         values.splice(0, old);
       }
+      element.dataset["points"] = String(times.length);
       chart.setData([times, values], false);
       chart.setScale("x", { min: oldest, max: Date.now() / 1_000 });
     };
