@@ -34,15 +34,10 @@ SignalPathParameter = Annotated[
         examples=["factory/machining/mill-1/spindle-current"],
     ),
 ]
-Time = Annotated[
-    str,
-    Query(
-        description="RFC 3339 with a zone (write + as %2B), `now`, or back from now: -90s, -15m, -1h, -7d",
-        pattern=PATTERN,
-        max_length=40,
-        examples=["-1h", "2026-03-02T10:00:00Z"],
-    ),
-]
+TIME_RULES: dict[str, Any] = {"pattern": PATTERN, "max_length": 40}
+TIME_TEXT = "RFC 3339 with a zone (write + as %2B), `now`, or back from now: -90s, -15m, -1h, -7d"
+Start = Annotated[str, Query(description=TIME_TEXT, examples=["-1h", "2026-03-02T10:00:00Z"], **TIME_RULES)]
+End = Annotated[str, Query(description=TIME_TEXT + "; after start", examples=["now", "-1ms"], **TIME_RULES)]
 Points = Annotated[
     int | None,
     Query(
@@ -75,8 +70,8 @@ async def get_series(
     request: Request,
     path: SignalPathParameter,
     parts: PartsDep,
-    start: Time = "-1h",
-    end: Time = "now",
+    start: Start = "-1h",
+    end: End = "now",
     points: Points = None,
     format: Annotated[  # noqa: A002 – the name in the URL
         Format | None, Query(description="Overrides the Accept header")

@@ -1,0 +1,104 @@
+"""The OpenAPI document against the running api: whatever the document allows must be answered as the document says."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from tests import servers
+from tests.contract.api_samples import commit, commit_texts, register
+from tests.contract.api_server import MILL, api_process, api_settings, gateway_document, state_document
+from twin.store.connect import open_store
+from twin.wire import topic
+from twin.wire.mqtt import BrokerSettings, connect
+
+CURRENT, ORDER = f"{MILL}/spindle-current", f"{MILL}/order"
+CONFIGURATION = """
+seed = 1
+[generation]
+max-examples = 60
+[[operations]]
+include-operation-id = "getSeries"
+parameters = {{ path = "{signal}" }}
+# An end before the start, or points of a text, fit the schema and are refused all the same.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id = "getAssetState"
+parameters = {{ path = "{asset}" }}
+"""
+
+
+async def _fill(dsn: str, broker_port: int) -> None:
+    ids = await register(dsn)
+    now_ns = time.time_ns() // 1000 * 1000
+    times = now_ns - np.arange(3_000, dtype=np.int64)[::-1] * 10**9
+    async with open_store(dsn) as store:
+        await commit(store, ids[CURRENT], times, np.arange(3_000.0), gaps=[(int(times[5]), int(times[9]))])
+        await commit_texts(store, ids[ORDER], times[-5:], ["order 1", "order 2", "", "Ünïcode", "order 5"])
+    settings = BrokerSettings(host="127.0.0.1", port=broker_port)
+    async with connect(settings, client_id="publisher") as client:
+        await client.publish(topic.state(MILL), state_document(MILL), qos=1, retain=True)
+        await client.publish(topic.gateway("edge-factory"), gateway_document("edge-factory"), qos=1, retain=True)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    log = tmp_path_factory.mktemp("api") / "api.log"
+    with servers.postgres() as database, servers.amqtt() as broker:
+        asyncio.run(_fill(database.dsn, broker.port))
+        with api_process(api_settings(dsn=database.dsn, broker_port=broker.port), log) as (port, _):
+            base = f"http://127.0.0.1:{port}"
+            servers.wait_for(lambda: len(httpx.get(f"{base}/v1/states").json()["states"]) == 1, what="live state")
+            servers.wait_for(lambda: httpx.get(f"{base}/readyz").status_code == 200, what="readiness")
+            yield base
+            assert "Traceback" not in log.read_text(), log.read_text()[-5_000:]
+
+
+@pytest.mark.parametrize(("signal", "asset"), [(CURRENT, MILL), (ORDER, "factory"), (f"{MILL}/state", "terminal")])
+def test_every_answer_is_as_the_openapi_document_says(address: str, tmp_path: Path, signal: str, asset: str) -> None:
+    configuration = tmp_path / "schemathesis.toml"
+    configuration.write_text(CONFIGURATION.format(signal=signal, asset=asset))
+    program = Path(sys.executable).parent / "schemathesis"
+    command = [
+        program,
+        "--config-file",
+        configuration,
+        "run",
+        f"{address}/openapi.json",
+        "--checks",
+        "all",
+        "--no-color",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=110)
+    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
+    assert "Missing test data" not in done.stdout, done.stdout[-3_000:]
+
+
+def test_the_openapi_document_reads_well(address: str) -> None:
+    document = httpx.get(f"{address}/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    names = set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method} {path}"
+            assert operation["operationId"], where
+            assert operation["summary"], where
+            assert operation["description"], where
+            assert operation["tags"], where
+            names.add(operation["operationId"])
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"], f"{where} {status}"
+            for parameter in operation.get("parameters", []):
+                assert parameter["description"], f"{where} {parameter['name']}"
+    assert len(names) == sum(len(methods) for methods in document["paths"].values())
+    series = document["paths"]["/v1/signals/{path}/series"]["get"]["responses"]["200"]["content"]
+    assert set(series) == {"application/json", "text/csv", "application/vnd.apache.arrow.stream"}
+    assert "HTTPValidationError" not in json.dumps(document)
