@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.store.batches import DAY, EPOCH, T0, S, admitted, grid, same
+from twin.errors import Rejected
 from twin.ingest.admit import Rejection, SignalGap
 from twin.wire.reading import Lane
 
@@ -149,9 +150,9 @@ async def test_concurrent_commits_of_the_same_batch_store_it_once(store):
     assert await count(store, "sample") == 1000
 
 
-async def test_a_failed_commit_leaves_nothing(store):
+async def test_a_batch_that_can_never_be_stored_is_rejected_and_leaves_nothing(store):
     bad = admitted([1], [T0], gaps=[SignalGap(2**40, T0, T0 + S, "agent-down", "an id that no signal can have")])
-    with pytest.raises(Exception, match="out of range"):
+    with pytest.raises(Rejected, match="out of range"):
         await store.samples.commit([grid(2, 3, number=7), bad])
     assert [await count(store, table) for table in ("sample", "batch", "gap", "node_epoch")] == [0, 0, 0, 0]
 

@@ -101,6 +101,7 @@ def _complete(dsn: str, statement_timeout_s: float) -> str:
             f"not a database address: {_first_line(error)}; expected postgresql://user@host/name"
         ) from error
     options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC -c jit=off"
+    options += " -c idle_in_transaction_session_timeout=30000"  # a client that is cut off must not hold the commit lock
     keepalive = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
     own: dict[str, Any] = {"application_name": "fabriquay", "connect_timeout": 5, **keepalive}
     return make_conninfo(dsn, **{**own, **given, "options": f"{options} {given.get('options') or ''}".strip()})

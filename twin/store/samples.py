@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import errors
+from psycopg import DataError, errors
 
+from twin.errors import Rejected
 from twin.ingest.admit import Admitted
 from twin.samples import Committed, SampleBatch, TextColumns
 from twin.store import commit, reduce, replay
@@ -48,6 +49,7 @@ class Samples:
 
         Raises:
             Retryable: nothing is known of the outcome; committing the same batches again is safe.
+            Rejected: something in these batches can never be stored; nothing of them was.
         """
         if not admitted:
             return []
@@ -56,6 +58,8 @@ class Samples:
         except errors.CheckViolation:  # a partition was dropped behind our back
             self._partitions.forget()
             return await self._commit(admitted)
+        except DataError as error:
+            raise Rejected("not-storable", str(error).splitlines()[0]) from error
 
     async def _commit(self, admitted: Sequence[Admitted]) -> list[Committed]:
         async with self._database.connection() as connection:
