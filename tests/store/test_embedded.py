@@ -15,6 +15,7 @@ import pytest
 
 from tests import servers
 from twin.errors import ConfigError
+from twin.store import embedded_files
 from twin.store.embedded import EmbeddedPostgres
 from twin.store.embedded_files import find_programs
 
@@ -127,7 +128,8 @@ def test_pg_bin_chooses_other_programs(monkeypatch, folder):
         assert scalar(server.dsn, "SHOW server_version_num").startswith("17")
 
 
-def test_a_private_folder_stays_private(folder):
+def test_a_private_folder_stays_private(folder, monkeypatch):
+    monkeypatch.setattr(embedded_files, "ROOTS_FOLDER", folder / "roots")
     private = folder / "home"
     private.mkdir(mode=0o700)
     with EmbeddedPostgres(private / "database") as server:
@@ -135,8 +137,7 @@ def test_a_private_folder_stays_private(folder):
         data = (private / "database" / "data").resolve()
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
     if os.geteuid() == 0:
-        assert data.is_relative_to("/var/lib/fabriquay")
-        shutil.rmtree(data)
+        assert data.is_relative_to(folder / "roots")
 
 
 def test_an_interrupted_initdb_is_done_again(folder):
@@ -149,3 +150,17 @@ def test_an_interrupted_initdb_is_done_again(folder):
     with EmbeddedPostgres(folder) as server:
         assert server.is_alive()
     assert not Path(data / "half").exists()
+
+
+def test_programs_in_a_private_folder_run_from_a_copy_with_their_libraries(folder, monkeypatch):
+    """As root only is there a user that cannot reach them; as anybody else they run where they are."""
+    package = find_programs().parents[1]
+    private = folder / "private"
+    private.mkdir(mode=0o700)
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, private / part.name, symlinks=True)
+    monkeypatch.setattr(embedded_files, "ROOTS_FOLDER", folder / "roots")
+    with EmbeddedPostgres(folder / "database", programs=private / package.name / "pginstall" / "bin") as server:
+        assert server.is_alive()
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    assert (folder / "roots").exists() == (os.geteuid() == 0)

@@ -80,13 +80,17 @@ def reachable_programs(programs: Path, who: Runner) -> Path:
     copy = _roots_folder() / f"postgres-{hashlib.sha256(print_of.encode()).hexdigest()[:12]}"
     if not copy.exists():
         _log.info("copying PostgreSQL from %s to %s, where the user nobody can reach it", install, copy)
-        draft = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.copytree(install, draft, symlinks=True)
+        draft = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}")
+        package = install.parent
+        shutil.copytree(install, draft / package.name / install.name, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")  # where a wheel keeps what it brings, found relatively
+        if libraries.is_dir():
+            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
         try:
             draft.rename(copy)
         except OSError:  # another process was faster
             shutil.rmtree(draft)
-    return copy / "bin"
+    return copy / install.parent.name / install.name / programs.name
 
 
 def data_folder(folder: Path, who: Runner) -> Path:
