@@ -1,0 +1,112 @@
+"""(d) From the device's change to the frame in the browser: `twin demo` at 5,000 samples/s, all its processes.
+
+A WebSocket client watches one machine that is read over OPC UA and one unit that is read over MQTT; each new time of a
+measurement gives its age on arrival. The state document also says when the edge had received the value, which separates
+plant and network from the rest.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import yaml
+from websockets.asyncio.client import connect
+
+from tests.benchmark.record import ROOT, Result
+from tests.journey.demo_process import Demo
+
+RATE = 5_000
+WARM_S, COLLECT_S, START_S = 12.0, 25.0, 60.0
+GOAL_MS = 250
+OPCUA, MQTT = "factory/machining/mill-1", "terminal/quay/sts-1"
+
+
+@dataclass
+class Seen:
+    """Ages in ms of the new values of one unit."""
+
+    at_client: list[float] = field(default_factory=list)  # device → frame
+    at_edge: list[float] = field(default_factory=list)  # device → edge
+    after_edge: list[float] = field(default_factory=list)  # edge → frame
+    frames: int = 0
+    newest: dict[str, str] = field(default_factory=lambda: defaultdict(str))
+
+    def take(self, state: dict[str, Any], now_ms: float, *, counted: bool) -> None:
+        self.frames += counted
+        for name, value in state["signals"].items():
+            if value["time"] <= self.newest[name]:
+                continue
+            self.newest[name] = value["time"]
+            if counted:
+                measured_ms, received_ms = _ms(value["time"]), _ms(value["received_at"])
+                self.at_client.append(now_ms - measured_ms)
+                self.at_edge.append(received_ms - measured_ms)
+                self.after_edge.append(now_ms - received_ms)
+
+
+def _ms(text: str) -> float:
+    return datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1000
+
+
+def _publishing_ms() -> float:
+    settings = yaml.safe_load((ROOT / "configs" / "edge-factory.yaml").read_text())
+    return float(settings["sources"][0]["publishing_interval_ms"])
+
+
+async def _watch(page: str, unit: str) -> Seen:
+    """One connection per unit: its frames hold nothing else."""
+    seen = Seen()
+    url = page.replace("http", "ws", 1) + "v1/live"
+    async with connect(url, max_size=None, compression=None) as socket:
+        await socket.send(orjson.dumps({"subscribe": {"under": [unit], "interval_ms": 50}}).decode())
+        counted_from_s = time.monotonic() + WARM_S
+        ends_s = counted_from_s + COLLECT_S
+        while (now_s := time.monotonic()) < ends_s:
+            async with asyncio.timeout(START_S):
+                text = await socket.recv()
+            now_ms = time.time() * 1000
+            frame = orjson.loads(text)
+            for state in frame.get("states", ()):
+                if state["path"] == unit:
+                    seen.take(state, now_ms, counted=now_s > counted_from_s and not frame["full"])
+    return seen
+
+
+async def _watch_both(page: str) -> tuple[Seen, Seen]:
+    opcua, mqtt = await asyncio.gather(_watch(page, OPCUA), _watch(page, MQTT))
+    return opcua, mqtt
+
+
+def collect() -> tuple[Seen, Seen]:
+    """What a client of a running demo has seen, OPC UA and MQTT."""
+    with tempfile.TemporaryDirectory() as folder, Demo(Path(folder), rate=RATE) as demo:
+        return asyncio.run(_watch_both(demo.page))
+
+
+def _figures(way: str, title: str, seen: Seen, interval_ms: float) -> list[Result]:
+    edge_ms, rest_ms = (float(np.median(part)) for part in (seen.at_edge, seen.after_edge))
+    what = f"device change → WebSocket frame, {title} at {RATE:,} samples/s"
+    parts = f"; median {edge_ms:.0f} ms to the edge, {rest_ms:.0f} ms from there, {len(seen.at_client):,} values"
+    found: list[Result] = []
+    for percent in (50, 99):
+        value = float(np.percentile(seen.at_client, percent)) - interval_ms
+        text = (
+            f"p{percent} {what}"
+            + (f", less the publishing interval of {interval_ms:.0f} ms" if interval_ms else "")
+            + parts
+        )
+        found.append(Result(f"d-latency-{way}-p{percent}", text, value, "ms", f"≤ {GOAL_MS} ms", value <= GOAL_MS))
+    return found
+
+
+def measure() -> list[Result]:
+    """Both ways; over OPC UA less the publishing interval, which the server waits on purpose."""
+    opcua, mqtt = collect()
+    return _figures("mqtt", "MQTT", mqtt, 0.0) + _figures("opcua", "OPC UA", opcua, _publishing_ms())
