@@ -68,7 +68,7 @@ def _parts(settings: ApiSettings) -> Parts:
         link=StoreLink(settings.dsn),
         board=board,
         feed=feed,
-        hub=Hub(board, feed.describe, settings.live, metrics, loaded.revision),
+        hub=Hub(board, feed, settings.live, metrics, loaded.revision),
         metrics=metrics,
         streams=asyncio.Semaphore(settings.series.max_streams),
     )

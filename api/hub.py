@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -25,6 +25,18 @@ DEFAULT_INTERVAL_MS = 100
 NOTHING_SENT = -1
 
 SendText = Callable[[str], Awaitable[None]]
+
+
+class FeedReport(Protocol):
+    """What the hub asks of the live feed."""
+
+    def status(self) -> str:
+        """One word, asked for at every tick."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """The whole report for the heartbeat."""
+        ...
 
 
 class NoPlaceError(Exception):
@@ -106,16 +118,13 @@ class Client:
         self.sending_since_s = self._hub.now_s
         await self._send(frame)
         self.sending_since_s = None
-        self._hub.metrics.frames.inc()
-        self._hub.metrics.frame_bytes.inc(len(frame))
+        self._hub.count(frame)
 
 
 class Hub:
     """The clients, the ticker that wakes them, and the frames that they share."""
 
-    def __init__(
-        self, board: Board, feed: Callable[[], dict[str, Any]], limits: LiveLimits, metrics: Metrics, revision: str
-    ) -> None:
+    def __init__(self, board: Board, feed: FeedReport, limits: LiveLimits, metrics: Metrics, revision: str) -> None:
         self.published: int = board.cursor  # the board's cursor at the last tick
         self.beat: int = 0
         self.heartbeat: str = ""
@@ -123,13 +132,15 @@ class Hub:
         self.metrics: Metrics = metrics
         self.hello: str = _text({"type": "hello", "format": 1, "revision": revision, "tick_ms": limits.tick_ms})
         self._board: Board = board
-        self._feed: Callable[[], dict[str, Any]] = feed
+        self._feed: FeedReport = feed
         self._limits: LiveLimits = limits
         self._clients: dict[Client, asyncio.Task[Any] | None] = {}
         self._paces: dict[int, Pace] = {}
         self._frames: dict[tuple[View, int], str | None] = {}
         self._status: str = ""
         self._next_beat_s: float = 0.0
+        self._sent: int = 0  # frames since the last tick: a step of a Prometheus counter is dear
+        self._sent_characters: int = 0
 
     @contextmanager
     def join(self, send: SendText) -> Generator[Client]:
@@ -173,10 +184,12 @@ class Hub:
         """Wake the clients on the grid of ticks, for ever."""
         loop = asyncio.get_running_loop()
         tick_s = self._limits.tick_ms / 1_000
+        tick = 0
         while True:
+            tick = max(tick + 1, int(loop.time() / tick_s))  # timers may ring a little early: never the same tick twice
+            await asyncio.sleep(tick * tick_s - loop.time())
             self.now_s = loop.time()
-            self._tick(int(self.now_s / tick_s + 1e-6))
-            await asyncio.sleep(tick_s - self.now_s % tick_s)
+            self._tick(tick)
 
     def frame(self, view: View, after: int) -> str | None:
         """What changed in a view after a cursor, as text; None when nothing did."""
@@ -188,7 +201,16 @@ class Hub:
             self._frames[key] = frame
         return frame
 
+    def count(self, frame: str) -> None:
+        """Note one frame as sent."""
+        self._sent += 1
+        self._sent_characters += len(frame)
+
     def _tick(self, tick: int) -> None:
+        if self._sent:
+            self.metrics.frames.inc(self._sent)
+            self.metrics.frame_characters.inc(self._sent_characters)
+            self._sent = self._sent_characters = 0
         if self.published != self._board.cursor:
             self.published = self._board.cursor
             self._frames.clear()
@@ -199,12 +221,12 @@ class Hub:
                     client.wake.set()
 
     def _beat_when_due(self) -> None:
-        feed = self._feed()
-        if self.now_s < self._next_beat_s and feed["status"] == self._status:
+        status = self._feed.status()
+        if self.now_s < self._next_beat_s and status == self._status:
             return
-        self._status = feed["status"]
+        self._status = status
         self._next_beat_s = self.now_s + self._limits.heartbeat_s
-        self.heartbeat = _text({"type": "heartbeat", **feed})
+        self.heartbeat = _text({"type": "heartbeat", **self._feed.describe()})
         self.beat += 1
         for client in self._clients:
             client.wake.set()

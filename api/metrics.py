@@ -22,7 +22,7 @@ class Metrics:
         self.refused: Counter = self._counter("live_clients_refused", "WebSocket clients refused", "reason")
         self.dropped: Counter = self._counter("live_clients_dropped", "WebSocket clients that took too long to read")
         self.frames: Counter = self._counter("live_frames", "Frames sent to WebSocket clients")
-        self.frame_bytes: Counter = self._counter("live_frame_characters", "Characters in those frames")
+        self.frame_characters: Counter = self._counter("live_frame_characters", "Characters in those frames")
         self.built: Counter = self._counter("live_frames_built", "Frames serialised; the others were shared")
         self.documents: Counter = self._counter("feed_documents", "State and gateway documents taken from the broker")
         self.rejected: Counter = self._counter("feed_documents_rejected", "Documents that could not be used", "reason")

@@ -26,6 +26,7 @@ _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
 _NOTIFICATION = struct.Struct("<Iqi")  # sequence number, publish time, number of notifications
 _LENT_STEP_NS = 1_000
+_BLOCK = 512  # items that are cut into columns at once
 _new = cast("Callable[[type[Reading], tuple[int, int, float | str, int, int, int]], Reading]", tuple.__new__)
 # What the library's decoder may raise on malformed bytes.
 _MALFORMED = (
@@ -46,7 +47,7 @@ class _Layout:
     `status`, `source`, `source_pico` and `server` are places among its fields, -1 for those it has not.
     """
 
-    __slots__ = ("is_float", "server", "size", "source", "source_pico", "status", "struct")
+    __slots__ = ("_block", "is_float", "server", "size", "source", "source_pico", "status", "struct", "width")
 
     def __init__(self, mask: int, kind: int | None) -> None:
         head = "" if kind is None else f"IBB{_FORMATS[kind]}"
@@ -54,11 +55,19 @@ class _Layout:
         at = {bit: place for place, (bit, _) in enumerate(parts, start=len(head))}
         self.struct: struct.Struct = struct.Struct(f"<{head}{''.join(code for _, code in parts)}")
         self.size: int = self.struct.size
+        self.width: int = len(head) + len(parts)  # fields
+        self._block: struct.Struct | None = None
         self.is_float: bool = kind in (10, 11)
         self.status: int = at.get(2, -1)
         self.source: int = at.get(4, -1)
         self.source_pico: int = at.get(16, -1)
         self.server: int = at.get(8, -1)
+
+    def block(self) -> struct.Struct:
+        """Many of them on end."""
+        if self._block is None:
+            self._block = struct.Struct("<" + self.struct.format[1:] * _BLOCK)
+        return self._block
 
 
 _WHOLE = {bytes((mask, kind)): _Layout(mask, kind) for mask in range(64) if mask & 1 for kind in _FORMATS}
@@ -175,10 +184,21 @@ class Decoder:
         if layout is not None and (stop := at + count * layout.size) <= end:
             masks, kinds = data[at + 4 : stop : layout.size], data[at + 5 : stop : layout.size]
             if masks.count(key[:1]) == kinds.count(key[1:]) == count:
-                rows = layout.struct.iter_unpack(memoryview(data)[at:stop])
-                self._rows(publication, layout, list(rows), received_ns)
+                self._uniform(publication, layout, memoryview(data)[at:stop], received_ns)
                 return
         self._by_layout(publication, data, at, end, count, received_ns)
+
+    def _uniform(self, publication: Publication, layout: _Layout, items: memoryview, received_ns: int) -> None:
+        """Items of one layout: whole blocks are cut into columns without a tuple per item."""
+        block, width = layout.block(), layout.width
+        whole = len(items) // block.size * block.size
+        for at in range(0, whole, block.size):
+            fields = block.unpack_from(items, at)
+            columns = [fields[place::width] for place in range(width)]
+            self._decode(publication, layout, columns, received_ns)
+        if whole < len(items):
+            columns = list(zip(*layout.struct.iter_unpack(items[whole:]), strict=True))
+            self._decode(publication, layout, columns, received_ns)
 
     def _by_layout(
         self, publication: Publication, data: bytes, at: int, end: int, count: int, received_ns: int
@@ -200,7 +220,7 @@ class Decoder:
             append(unpack(data, at))
             at += size
         for layout, cut in rows:
-            self._rows(publication, layout, cut, received_ns)
+            self._decode(publication, layout, list(zip(*cut, strict=True)), received_ns)
         if at > end:
             raise ValueError("items end after their notification")
 
@@ -213,16 +233,17 @@ class Decoder:
         self._reading(publication, after, handle, value, parts, received_ns)
         return at + after.size
 
-    def _rows(self, publication: Publication, layout: _Layout, rows: list[tuple[Any, ...]], received_ns: int) -> None:
-        if not self._columns(publication, layout, rows, received_ns):
-            for row in rows:
+    def _decode(
+        self, publication: Publication, layout: _Layout, columns: list[tuple[Any, ...]], received_ns: int
+    ) -> None:
+        if not self._columns(publication, layout, columns, received_ns):
+            for row in zip(*columns, strict=True):
                 self._reading(publication, layout, row[0], row[3], row, received_ns)
 
     def _columns(
-        self, publication: Publication, layout: _Layout, rows: list[tuple[Any, ...]], received_ns: int
+        self, publication: Publication, layout: _Layout, columns: list[tuple[Any, ...]], received_ns: int
     ) -> bool:
-        """All rows at once; False (and nothing done) when one of them needs a closer look."""
-        columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True))
+        """All of it at once; False (and nothing done) when one item needs a closer look."""
         handles: tuple[int, ...] = columns[0]
         if not self._known.issuperset(handles) or not self._text.isdisjoint(handles):
             return False

@@ -24,7 +24,9 @@ def main(names: list[str]) -> int:
         print(f"{time.monotonic() - started:.0f} s")
         for result in measured:
             ratio = "" if result.ratio is None else f", {result.ratio:.2f} × {result.peer}"
-            print(f"  {'met ' if result.met else 'MISS'} {result.what}: {result.value:,.4g} {result.unit} (goal {result.goal}{ratio})")
+            print(
+                f"  {'met ' if result.met else 'MISS'} {result.what}: {result.value:,.4g} {result.unit} (goal {result.goal}{ratio})"
+            )
     return 0 if all(result.met for result in results) else 1
 
 

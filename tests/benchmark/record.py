@@ -27,7 +27,11 @@ class Result:
 def machine() -> str:
     """The processor and the number of cores; without a name every figure is worthless."""
     model = next(
-        (line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"

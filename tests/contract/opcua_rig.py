@@ -20,7 +20,7 @@ async def until(condition: Callable[[], object], what: str, deadline_s: float = 
     """Wait for a condition; fail with `what` when it does not come true in time."""
     try:
         async with asyncio.timeout(deadline_s):
-            while not condition():  # noqa: ASYNC110 - conditions on other processes have no event
+            while not condition():
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"not within {deadline_s} s: {what}") from None

@@ -43,7 +43,7 @@ def settings_for(folder, port, **options):
 
 async def until(condition):
     async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - many conditions, one deadline
+        while not condition():
             await asyncio.sleep(0.05)
 
 

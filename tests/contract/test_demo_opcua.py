@@ -54,7 +54,7 @@ def truth(folder):
 
 async def until(condition):
     async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - many conditions, one deadline
+        while not condition():
             await asyncio.sleep(0.05)
 
 

@@ -132,7 +132,7 @@ async def ingesting(broker: Broker, store, signal_ids: dict[str, int], **more) -
 
 async def until(condition: Callable[[], object], *, deadline_s: float = 20) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 

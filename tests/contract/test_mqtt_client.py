@@ -50,7 +50,7 @@ async def take(client: Client, count: int) -> list[Message]:
 
 async def until(condition, *, deadline_s: float = 20) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -67,7 +67,7 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 async def until(condition: Callable[[], object], deadline_s: float = 20) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 

@@ -64,7 +64,7 @@ def broker() -> Iterator[Broker]:
 
 async def until(condition: Callable[[], object], deadline_s: float = 30) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 

@@ -38,7 +38,7 @@ def readings(count: int, start: int = 0) -> list[Reading]:
 async def until(condition: Callable[[], object], what: str, deadline_s: float = 15) -> None:
     try:
         async with asyncio.timeout(deadline_s):
-            while not condition():  # noqa: ASYNC110
+            while not condition():
                 await asyncio.sleep(0.01)
     except TimeoutError:
         pytest.fail(f"no {what} within {deadline_s} s")

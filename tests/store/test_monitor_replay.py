@@ -41,7 +41,7 @@ async def monitored(store, ids, publish=publish_nothing):
 
 async def until(condition, what):
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 – what is waited for is in a database or in arrays
+        while not condition():
             await asyncio.sleep(0.005)
     assert condition(), what
 

@@ -47,12 +47,23 @@ class Peer:
         return [one["seq"] for frame in self.states() for one in frame["states"] if one["path"] == path]
 
 
+class Feed:
+    def __init__(self) -> None:
+        self.word = "live"
+
+    def status(self) -> str:
+        return self.word
+
+    def describe(self) -> dict[str, Any]:
+        return {"status": self.word}
+
+
 class Room:
     def __init__(self, limits: LiveLimits = QUICK) -> None:
         self.board = Board()
-        self.feed = {"status": "live"}
+        self.feed = Feed()
         self.metrics = Metrics()
-        self.hub = Hub(self.board, lambda: dict(self.feed), limits, self.metrics, "revision")
+        self.hub = Hub(self.board, self.feed, limits, self.metrics, "revision")
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator["Room"]:
@@ -149,7 +160,7 @@ async def test_a_withdrawn_asset_is_named_as_removed() -> None:
 
 async def test_a_change_of_the_feed_is_told_at_once() -> None:
     async with Room().open() as room, room.client() as (peer, _):
-        room.feed["status"] = "silent"
+        room.feed.word = "silent"
         await peer.until(lambda peer: peer.frames[-1].get("status") == "silent")
         assert peer.frames[-1]["type"] == "heartbeat"
 

@@ -10,7 +10,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("document", ["docs/data-path.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs/decisions").glob("*.md"))])
+@pytest.mark.parametrize(
+    "document", ["docs/data-path.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs/decisions").glob("*.md"))]
+)
 def test_every_file_that_a_document_names_exists(document: str) -> None:
     named = re.findall(r"`((?:twin|edge|api|configs|tests|docs)/[\w./-]+)`", (ROOT / document).read_text())
     assert not [name for name in named if not (ROOT / name).exists()]

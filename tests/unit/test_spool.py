@@ -50,7 +50,7 @@ async def gaps_of(spool: Spool) -> list[Gap]:
 
 async def until(condition: Callable[[], object], deadline_s: float = 10) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 

@@ -28,7 +28,9 @@ async def test_a_killed_child_is_started_again_and_stop_leaves_none(tmp_path: Pa
     assert child.process is not None
     first = child.process.pid
     os.kill(first, signal.SIGKILL)
-    await until(lambda: child.process is not None and child.process.pid != first and child.state is ProcessState.RUNNING)
+    await until(
+        lambda: child.process is not None and child.process.pid != first and child.state is ProcessState.RUNNING
+    )
     assert ProcessState.RESTARTING in seen
     second = child.process.pid
     await supervisor.stop()
@@ -37,9 +39,13 @@ async def test_a_killed_child_is_started_again_and_stop_leaves_none(tmp_path: Pa
             os.kill(pid, 0)
 
 
-async def test_a_child_that_ignores_the_request_to_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_child_that_ignores_the_request_to_stop_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("twin.commands.supervise._STOP_WAIT_S", 0.3)
-    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    )
     supervisor = Supervisor(lambda _: None)
     log = tmp_path / "log"
 
