@@ -17,7 +17,9 @@ from asyncua.server.uaprocessor import PublishRequestData, UaProcessor
 from asyncua.ua.ua_binary import struct_to_binary
 
 EPOCH_TICKS = 116_444_736_000_000_000
-ITEM = np.dtype([("handle", "<u4"), ("mask", "u1"), ("kind", "u1"), ("value", "<f8"), ("source", "<i8"), ("server", "<i8")])
+ITEM = np.dtype(
+    [("handle", "<u4"), ("mask", "u1"), ("kind", "u1"), ("value", "<f8"), ("source", "<i8"), ("server", "<i8")]
+)
 sent = 0
 
 
