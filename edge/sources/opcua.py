@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from operator import itemgetter
 
 from edge.sources.opcua_channel import Channel, Refused, SessionMemory, door, open_channel
 from edge.sources.opcua_decode import Decoder, Publication
@@ -30,6 +31,7 @@ _MOST_AT_ONCE = 10_000  # readings in one call of the sink
 _SLACK_S = 1.0  # that a keep-alive may be late
 _MOST_LISTED = 20  # refused nodes in the status
 
+_source_ns = itemgetter(1)
 Kept = tuple[tuple[int, int] | None, list[Reading], list[Gap]]
 
 
@@ -220,7 +222,7 @@ class OpcUaSource:
             if readings or gaps:
                 await sink.keep(readings, gaps)
                 self._values += len(readings)
-                self._newest_ns = max(self._newest_ns, max((reading.source_ns for reading in readings), default=0))
+                self._newest_ns = max(self._newest_ns, max(map(_source_ns, readings), default=0))
             self._subscription.acknowledgements += [found for found, _, _ in messages if found is not None]
 
     def _enter(self, state: SourceState, detail: str) -> None:

@@ -13,20 +13,18 @@ from typing import Any, cast
 
 from asyncua.common.utils import Buffer
 
+from edge.sources.opcua_layout import AFTER, WHOLE, Layout, times
 from edge.sources.opcua_library import ua, variant_from_binary
-from edge.sources.opcua_value import EPOCH_TICKS, LAST_TICKS, OVERFLOW, nanoseconds, number, quality_of, text
+from edge.sources.opcua_value import OVERFLOW, nanoseconds, number, quality_of, text
 from twin.wire.reading import Quality, Reading
 
 _DATA_CHANGE, _STATUS_CHANGE = 811, 820
 _NULL, _STRING, _DATETIME = 0, 12, 13
-_FORMATS = {1: "?", 2: "b", 3: "B", 4: "h", 5: "H", 6: "i", 7: "I", 8: "q", 9: "Q", 10: "f", 11: "d"}
-_PARTS = ((2, "I"), (4, "q"), (16, "H"), (8, "q"), (32, "H"))  # mask bit and format, in the order of the encoding
 _HEAD = struct.Struct("<IBB")  # client handle, DataValue mask, Variant encoding
 _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
 _NOTIFICATION = struct.Struct("<Iqi")  # sequence number, publish time, number of notifications
 _LENT_STEP_NS = 1_000
-_BLOCK = 512  # items that are cut into columns at once
 _new = cast("Callable[[type[Reading], tuple[int, int, float | str, int, int, int]], Reading]", tuple.__new__)
 # What the library's decoder may raise on malformed bytes.
 _MALFORMED = (
@@ -39,46 +37,6 @@ _MALFORMED = (
     ArithmeticError,
     AssertionError,
 )
-
-
-class _Layout:
-    """How a MonitoredItemNotification (with `kind`), or what follows the value in its DataValue, lies in memory.
-
-    `status`, `source`, `source_pico` and `server` are places among its fields, -1 for those it has not.
-    """
-
-    __slots__ = ("_block", "is_float", "server", "size", "source", "source_pico", "status", "struct", "width")
-
-    def __init__(self, mask: int, kind: int | None) -> None:
-        head = "" if kind is None else f"IBB{_FORMATS[kind]}"
-        parts = [(bit, code) for bit, code in _PARTS if mask & bit]
-        at = {bit: place for place, (bit, _) in enumerate(parts, start=len(head))}
-        self.struct: struct.Struct = struct.Struct(f"<{head}{''.join(code for _, code in parts)}")
-        self.size: int = self.struct.size
-        self.width: int = len(head) + len(parts)  # fields
-        self._block: struct.Struct | None = None
-        self.is_float: bool = kind in (10, 11)
-        self.status: int = at.get(2, -1)
-        self.source: int = at.get(4, -1)
-        self.source_pico: int = at.get(16, -1)
-        self.server: int = at.get(8, -1)
-
-    def block(self) -> struct.Struct:
-        """Many of them on end."""
-        if self._block is None:
-            self._block = struct.Struct("<" + self.struct.format[1:] * _BLOCK)
-        return self._block
-
-
-_WHOLE = {bytes((mask, kind)): _Layout(mask, kind) for mask in range(64) if mask & 1 for kind in _FORMATS}
-_AFTER = [_Layout(mask, None) for mask in range(64)]
-
-
-def _times(ticks: tuple[int, ...]) -> list[int] | None:
-    """A column of DateTimes in ns, or None when one of them is out of range."""
-    if min(ticks) <= EPOCH_TICKS or max(ticks) > LAST_TICKS:
-        return None
-    return [(tick - EPOCH_TICKS) * 100 for tick in ticks]
 
 
 @dataclass(slots=True)
@@ -180,7 +138,7 @@ class Decoder:
         if count <= 0:
             return
         key = data[at + 4 : at + 6]
-        layout = _WHOLE.get(key)
+        layout = WHOLE.get(key)
         if layout is not None and (stop := at + count * layout.size) <= end:
             masks, kinds = data[at + 4 : stop : layout.size], data[at + 5 : stop : layout.size]
             if masks.count(key[:1]) == kinds.count(key[1:]) == count:
@@ -188,13 +146,13 @@ class Decoder:
                 return
         self._by_layout(publication, data, at, end, count, received_ns)
 
-    def _uniform(self, publication: Publication, layout: _Layout, items: memoryview, received_ns: int) -> None:
+    def _uniform(self, publication: Publication, layout: Layout, items: memoryview, received_ns: int) -> None:
         """Items of one layout: whole blocks are cut into columns without a tuple per item."""
         block, width = layout.block(), layout.width
         whole = len(items) // block.size * block.size
         for at in range(0, whole, block.size):
-            fields = block.unpack_from(items, at)
-            columns = [fields[place::width] for place in range(width)]
+            fields: tuple[Any, ...] = block.unpack_from(items, at)
+            columns: list[tuple[Any, ...]] = [fields[place::width] for place in range(width)]
             self._decode(publication, layout, columns, received_ns)
         if whole < len(items):
             columns = list(zip(*layout.struct.iter_unpack(items[whole:]), strict=True))
@@ -205,12 +163,12 @@ class Decoder:
     ) -> None:
         """Items of several layouts: cut each out, then decode those of one layout together."""
         groups: dict[bytes, tuple[Callable[[tuple[Any, ...]], None], Callable[..., tuple[Any, ...]], int]] = {}
-        rows: list[tuple[_Layout, list[tuple[Any, ...]]]] = []
+        rows: list[tuple[Layout, list[tuple[Any, ...]]]] = []
         for _ in range(count):
             key = data[at + 4 : at + 6]
             group = groups.get(key)
             if group is None:
-                layout = _WHOLE.get(key)
+                layout = WHOLE.get(key)
                 if layout is None:
                     at = self._rare(publication, data, at, end, received_ns)
                     continue
@@ -228,27 +186,27 @@ class Decoder:
         mask: int
         handle, mask, encoding = _HEAD.unpack_from(data, at)
         value, at = self._variant(data, at + 5, end, mask, encoding)
-        after = _AFTER[mask & 63]
+        after = AFTER[mask & 63]
         parts = after.struct.unpack_from(data, at)
         self._reading(publication, after, handle, value, parts, received_ns)
         return at + after.size
 
     def _decode(
-        self, publication: Publication, layout: _Layout, columns: list[tuple[Any, ...]], received_ns: int
+        self, publication: Publication, layout: Layout, columns: list[tuple[Any, ...]], received_ns: int
     ) -> None:
         if not self._columns(publication, layout, columns, received_ns):
             for row in zip(*columns, strict=True):
                 self._reading(publication, layout, row[0], row[3], row, received_ns)
 
     def _columns(
-        self, publication: Publication, layout: _Layout, columns: list[tuple[Any, ...]], received_ns: int
+        self, publication: Publication, layout: Layout, columns: list[tuple[Any, ...]], received_ns: int
     ) -> bool:
         """All of it at once; False (and nothing done) when one item needs a closer look."""
         handles: tuple[int, ...] = columns[0]
         if not self._known.issuperset(handles) or not self._text.isdisjoint(handles):
             return False
-        sources = _times(columns[layout.source]) if layout.source >= 0 else None
-        servers = _times(columns[layout.server]) if layout.server >= 0 else repeat(0)
+        sources = times(columns[layout.source]) if layout.source >= 0 else None
+        servers = times(columns[layout.server]) if layout.server >= 0 else repeat(0)
         if sources is None or servers is None:
             return False
         if layout.source_pico >= 0:
@@ -293,7 +251,7 @@ class Decoder:
     def _reading(
         self,
         publication: Publication,
-        layout: _Layout,
+        layout: Layout,
         handle: int,
         value: object,
         parts: tuple[Any, ...],

@@ -170,6 +170,16 @@ def test_every_type_and_mask_decodes_like_asyncua_alone_and_in_a_column(kind: in
             assert_same(reading, item, is_text=kind == 12)
 
 
+def test_a_long_column_is_decoded_like_its_items_one_by_one() -> None:
+    many = [(h, 15, 11, h / 7, 0x480 if h == 700 else 0, T0 + h * 10, T0 + h, 0) for h in range(1, 1200)]
+    many[900] = (901, 15, 11, 1.5, 0, 0, T0, 0)  # no source time: its block needs a closer look
+    publication = decoded(notification([encode(*item) for item in many]), dict.fromkeys(range(1200), False))
+    expected = by_asyncua(notification([encode(*item, as_asyncua=True) for item in many]))
+    assert [publication.readings[place].handle for place in publication.overflowed] == [700]
+    for reading, item in zip(publication.readings, expected, strict=True):
+        assert_same(reading, item, is_text=False)
+
+
 RARE = [
     (ua.Variant([1.0, 2.0], ua.VariantType.Double), "[1.0, 2.0]"),
     (ua.Variant(["a", "b"], ua.VariantType.String), '["a", "b"]'),
