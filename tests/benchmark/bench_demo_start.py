@@ -1,14 +1,13 @@
 """(f) `twin demo` from nothing to the first live value on the page's API, everything already downloaded."""
 
 import json
-import tempfile
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 from tests.benchmark.record import Result
 from tests.journey.demo_process import Demo
+from tests.servers import open_folder
 
 
 def _live(page: str) -> bool:
@@ -22,9 +21,9 @@ def _live(page: str) -> bool:
 
 def measure() -> list[Result]:
     """Seconds from the command to the first fresh value of a mill."""
-    with tempfile.TemporaryDirectory() as folder:
+    with open_folder("start") as folder:
         started = time.monotonic()
-        with Demo(Path(folder)) as demo:
+        with Demo(folder) as demo:
             demo.wait_until(lambda: _live(demo.page), 120, "the first live value")
             took_s = time.monotonic() - started
     return [

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.journey.demo_process import Demo
+from tests.servers import open_folder
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
@@ -25,8 +26,8 @@ WAIT_MS = 30_000
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with Demo(tmp_path_factory.mktemp("demo")) as running:
+def demo() -> Iterator[Demo]:
+    with open_folder("page") as folder, Demo(folder) as running:
         yield running
 
 

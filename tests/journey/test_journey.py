@@ -4,15 +4,23 @@ import json
 import random
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.journey import ledger
 from tests.journey.demo_process import Demo
+from tests.servers import open_folder
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not pytest's own: the database's user must be able to enter it when root runs the tests."""
+    with open_folder("journey") as made:
+        yield made
 
 
 def dsn_of(demo: Demo) -> str:
@@ -51,8 +59,8 @@ def assert_nothing_is_lost(verdict: ledger.Verdict) -> None:
     assert not verdict.invented, str(verdict)
 
 
-def test_an_undisturbed_run_stores_every_sample_and_a_second_start_continues(tmp_path: Path) -> None:
-    with Demo(tmp_path) as demo:
+def test_an_undisturbed_run_stores_every_sample_and_a_second_start_continues(folder: Path) -> None:
+    with Demo(folder) as demo:
         demo.wait_until(lambda: stored_rows(demo) > 2_000, 90, "samples in the store")
         with urllib.request.urlopen(f"{demo.page}v1/assets/factory/state") as answer:
             assert json.load(answer)["path"] == "factory"
@@ -66,7 +74,7 @@ def test_an_undisturbed_run_stores_every_sample_and_a_second_start_continues(tmp
         demo.stop()
         assert demo.exit_status == 0
         assert not demo.processes_left()
-    with Demo(tmp_path) as demo:
+    with Demo(folder) as demo:
         demo.wait_until(lambda: stored_rows(demo) > rows + 2_000, 90, "more samples after the second start")
         assert_nothing_is_lost(settle(demo, time.time_ns() // 1_000 - 500_000))
 
@@ -88,8 +96,8 @@ def disturb(demo: Demo, dice: random.Random, rounds: int) -> None:
         blow()
 
 
-def test_kills_and_cuts_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
-    with Demo(tmp_path, rate=1_000) as demo:
+def test_kills_and_cuts_lose_nothing_and_double_nothing(folder: Path) -> None:
+    with Demo(folder, rate=1_000) as demo:
         demo.wait_until(lambda: stored_rows(demo) > 1_000, 90, "samples in the store")
         disturb(demo, random.Random(7), rounds=1)
         run_for(3, demo)
@@ -101,8 +109,8 @@ def test_kills_and_cuts_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
 @pytest.mark.chaos
 @pytest.mark.timeout(3_000)
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_long_journey(tmp_path: Path, seed: int) -> None:
-    with Demo(tmp_path, rate=3_000) as demo:
+def test_the_long_journey(folder: Path, seed: int) -> None:
+    with Demo(folder, rate=3_000) as demo:
         demo.wait_until(lambda: stored_rows(demo) > 1_000, 90, "samples in the store")
         disturb(demo, random.Random(seed), rounds=5)
         run_for(10, demo)

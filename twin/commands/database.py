@@ -15,7 +15,7 @@ async def keep_database(folder: Path) -> None:
     Raises:
         Retryable: the server has died; starting again recovers it.
     """
-    server = EmbeddedPostgres(folder, port=_former_port(folder))
+    server = EmbeddedPostgres(folder)
     ready = folder / "ready"
     await asyncio.to_thread(server.start)
     try:
@@ -26,12 +26,3 @@ async def keep_database(folder: Path) -> None:
     finally:
         ready.unlink(missing_ok=True)
         server.stop()
-
-
-def _former_port(folder: Path) -> int:
-    """The port of the last time, so that a restarted server keeps its address; 0 at the first start."""
-    try:
-        words = dict(word.split("=", 1) for word in (folder / "dsn").read_text().split())
-        return int(words["port"])
-    except (OSError, ValueError, KeyError):
-        return 0
