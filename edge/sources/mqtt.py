@@ -113,7 +113,7 @@ class MqttSource:
         )
 
     async def _read_forever(self, sink: Sink) -> None:
-        backoff = Backoff()
+        backoff = Backoff(most_s=5.0)
         key = f"session-doubted/{self.name}"
         self._doubted = self._memory is not None and bool(await self._memory.recall(key))
         while True:
@@ -231,6 +231,9 @@ class MqttSource:
         if self._settings.clean_session:
             detail = "not connected; clean_session keeps nothing"
             return last_read.gaps(now_ns, GapCause.DEVICE_UNREACHABLE, detail)
+        if self._session_resumed and not self._settings.redelivers:
+            detail = "the broker does not send again what was on its way to us"
+            return last_read.gaps(now_ns, GapCause.SESSION_LOST, detail)
         if not self._session_resumed:
             return last_read.gaps(now_ns, GapCause.SESSION_LOST, "the broker does not know our session")
         detail = "the broker keeps no QoS 0 messages for us"

@@ -18,6 +18,7 @@ class MqttSettings(Settings):
     broker: BrokerSettings
     client_id: Annotated[str, Field(min_length=1, max_length=65)] | None = None  # default: <node>-<name>
     clean_session: bool = False  # false: the broker keeps messages (QoS 1) for us while we are away
+    redelivers: bool = True  # False: the broker forgets what was on its way when we left, so every absence is a gap
     session_expiry_s: Annotated[int, Field(ge=0, le=0xFFFFFFFE)] = 86_400  # … for so long (MQTT 5)
     silent_after_s: Annotated[float, Field(gt=0)] = 60.0  # without any message the status says so
     dead_letters: Path | None = None  # default: <name>.dead-letters.jsonl beside the spool

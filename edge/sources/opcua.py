@@ -60,7 +60,7 @@ class OpcUaSource:
         self._after_outage: bool = False
         self._heard: bool = False  # on this connection
         self._rejected: set[int] = set()
-        self._backoff: Backoff = Backoff(0.5, 30.0)
+        self._backoff: Backoff = Backoff(0.5, 5.0)
         self._state: SourceState = SourceState.CONNECTING
         self._detail: str = ""
         self._since_ns: int = clock()

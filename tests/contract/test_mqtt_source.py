@@ -181,6 +181,19 @@ async def test_what_comes_while_nobody_reads_is_kept_by_the_session_without_a_ga
         assert await gaps(spool) == []
 
 
+async def test_a_broker_that_does_not_send_again_leaves_a_gap_for_every_absence(mosquitto_broker, tmp_path):
+    source = settings(mosquitto_broker).model_copy(update={"redelivers": False})
+    async with spool_for(source, tmp_path) as spool:
+        async with connected(made(source, tmp_path, session="forgetful"), spool):
+            pass
+        before = LastRead(range(20))
+        before.begin(time.time_ns() - 60_000_000_000)
+        async with connected(made(source, tmp_path, session="forgetful", last_read=before), spool) as reader:
+            assert reader.status().facts["session_resumed"]
+            await until(lambda: reader.status().facts["gaps"])
+        assert {gap.cause for gap in await gaps(spool)} == {GapCause.SESSION_LOST}
+
+
 class NeverKept:
     """A disk that does not answer."""
 

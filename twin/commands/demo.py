@@ -173,6 +173,7 @@ class _Maker:
             "FABRIQUAY_BROKER_PORT": str(self._addresses.broker),
             "FABRIQUAY_BROKER_PASSWORD": self.password,
             "FABRIQUAY_OPCUA_URL": f"opc.tcp://127.0.0.1:{self._addresses.opcua}/fabriquay",
+            "FABRIQUAY_BROKER_REDELIVERS": "false",  # amqtt forgets what was in flight to a client that goes
             "FABRIQUAY_STATE_DIR": str(self.folder),
             "FABRIQUAY_API_PORT": str(self._addresses.api),
         }
