@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+import psycopg
 import yaml
 from websockets.asyncio.client import connect
 
@@ -24,6 +25,7 @@ from tests.journey.demo_process import Demo
 
 RATE = 5_000
 WARM_S, COLLECT_S, START_S = 12.0, 25.0, 60.0
+SETTLED_S = 5.0  # what is younger may still be on its way into the store
 GOAL_MS = 250
 OPCUA, MQTT = "factory/machining/mill-1", "terminal/quay/sts-1"
 
@@ -84,15 +86,27 @@ async def _watch_both(page: str) -> tuple[Seen, Seen]:
     return opcua, mqtt
 
 
-def collect() -> tuple[Seen, Seen]:
-    """What a client of a running demo has seen, OPC UA and MQTT."""
+def _stored_per_s(folder: Path) -> float:
+    """Samples per second of source time in the store, over the measured time: the load under which it was measured."""
+    ends_s = time.time()
+    window = (datetime.fromtimestamp(at, UTC) for at in (ends_s - COLLECT_S, ends_s - SETTLED_S))
+    count = "SELECT count(*) FROM sample WHERE time >= %s AND time < %s"
+    with psycopg.connect((folder / "data" / "database" / "dsn").read_text().strip()) as connection:
+        row = connection.execute(count, tuple(window)).fetchone()
+    assert row
+    return row[0] / (COLLECT_S - SETTLED_S)
+
+
+def collect() -> tuple[Seen, Seen, float]:
+    """What a client of a running demo has seen, OPC UA and MQTT, and the samples per second that were stored."""
     with tempfile.TemporaryDirectory() as folder, Demo(Path(folder), rate=RATE) as demo:
-        return asyncio.run(_watch_both(demo.page))
+        opcua, mqtt = asyncio.run(_watch_both(demo.page))
+        return opcua, mqtt, _stored_per_s(Path(folder))
 
 
-def _figures(way: str, title: str, seen: Seen, interval_ms: float) -> list[Result]:
+def _figures(way: str, title: str, seen: Seen, rate: float, interval_ms: float) -> list[Result]:
     edge_ms, rest_ms = (float(np.median(part)) for part in (seen.at_edge, seen.after_edge))
-    what = f"device change → WebSocket frame, {title} at {RATE:,} samples/s"
+    what = f"device change → WebSocket frame, {title} at {rate:,.0f} samples/s"
     parts = f"; median {edge_ms:.0f} ms to the edge, {rest_ms:.0f} ms from there, {len(seen.at_client):,} values"
     found: list[Result] = []
     for percent in (50, 99):
@@ -108,5 +122,5 @@ def _figures(way: str, title: str, seen: Seen, interval_ms: float) -> list[Resul
 
 def measure() -> list[Result]:
     """Both ways; over OPC UA less the publishing interval, which the server waits on purpose."""
-    opcua, mqtt = collect()
-    return _figures("mqtt", "MQTT", mqtt, 0.0) + _figures("opcua", "OPC UA", opcua, _publishing_ms())
+    opcua, mqtt, rate = collect()
+    return _figures("mqtt", "MQTT", mqtt, rate, 0.0) + _figures("opcua", "OPC UA", opcua, rate, _publishing_ms())
