@@ -100,8 +100,13 @@ class _Supervised:
         return replace(status, state=SourceState.DOWN, detail=f"not configured rightly: {self._mistake}")
 
 
-async def run_agent(settings: AgentSettings, *, clock: Callable[[], int] = time.time_ns) -> None:
-    """Read, keep and send until cancelled.
+async def run_agent(
+    settings: AgentSettings,
+    *,
+    clock: Callable[[], int] = time.time_ns,
+    before_reading: Callable[[], object] = lambda: None,
+) -> None:
+    """Read, keep and send until cancelled; `before_reading` is called once, when all is built.
 
     Raises:
         ConfigError: when the spool cannot be used at all.
@@ -122,6 +127,7 @@ async def run_agent(settings: AgentSettings, *, clock: Callable[[], int] = time.
             settings.node, settings.revision, spool, lambda: [source.status() for source in sources], clock
         )
         logger.info("node %s reads %d signals from %d sources", settings.node, len(handles), len(sources))
+        before_reading()
         async with asyncio.TaskGroup() as group:
             for source in sources:
                 group.create_task(source.run(), name=f"source {source.status().name}")

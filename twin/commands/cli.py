@@ -89,8 +89,9 @@ def edge_run(config: Configuration) -> None:
     """Run the agent until it is stopped."""
     from edge.agent import run_agent
     from edge.config import load_agent
+    from edge.memory import settle
 
-    serve(run_agent(load_agent(config)))
+    serve(run_agent(load_agent(config), before_reading=settle))
 
 
 @edge_app.command("check")

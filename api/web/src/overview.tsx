@@ -142,7 +142,7 @@ function Gateways() {
               <td><i class={`dot ${gateway.status === "online" ? "running" : "down"}`} />{gateway.status}</td>
               <td>{(gateway.sources ?? []).map((source) => <span key={source.name} class="source" title={source.detail}><i class={`dot ${source.status === "connected" ? "running" : "down"}`} />{source.name} {source.status}</span>)}</td>
               <td>{number(Math.round((gateway.sources ?? []).reduce((sum, source) => sum + (source.values_per_s ?? 0), 0)))}</td>
-              <td>{gateway.backlog ? `${number(gateway.backlog.batches)} batches` : "–"}</td>
+              <td>{gateway.backlog ? `${number(gateway.backlog.batches)} ${gateway.backlog.batches === 1 ? "batch" : "batches"}` : "–"}</td>
               <td>{gateway.backlog?.oldest_at ? since(gateway.backlog.oldest_at, now.value) : "–"}</td>
             </tr>
           ))}

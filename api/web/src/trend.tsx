@@ -30,7 +30,7 @@ export function Trend({ signal, asset, seconds }: Props) {
         legend: { live: true },
         cursor: { drag: { x: false, y: false } },
         scales: { x: { time: true } },
-        axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => clock.format(tick * 1_000)) }, { ...axis, size: 64 }],
+        axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map((tick) => clock.format(tick * 1_000)) }, { ...axis, size: 64 }],
         series: [
           { value: (_, time) => (time === null ? "–" : clock.format(time * 1_000)) },
           {
