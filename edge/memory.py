@@ -12,7 +12,7 @@ _YOUNG, _MIDDLE, _OLD = 100_000, 20, 20  # readings die by their reference count
 
 
 def settle() -> None:
-    """Take what lives now out of the collector's walks and return free memory (glibc; elsewhere nothing is returned)."""
+    """Take what lives now out of the collector's walks; return free memory to the system (glibc only)."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
