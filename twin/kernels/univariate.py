@@ -21,7 +21,6 @@ from twin.kernels.layout import (
     CUSUM_UP,
     DRIFT,
     FLATLINE,
-    LANES,
     LAST,
     MEAN,
     RANGE,
@@ -34,8 +33,6 @@ from twin.kernels.layout import (
     Z_CEILING,
     Float,
     N,
-    Record,
-    Records,
 )
 
 F = np.float32
@@ -66,20 +63,9 @@ FREEZING = SPIKE_BIT | RANGE_BIT | FLATLINE_BIT | DRIFT_BIT  # never learn while
 PENDING = 31 << 5
 THAWED = 1 << 14
 
-WIDTH = np.uint64(LANES)
-SAMPLE_ROWS = 8
-S_X, S_SAME, S_DT_S, S_GAP_S, S_PRESENT, S_EXCEEDED, S_Z, S_CUSUM = (
-    np.uint64(LANES * row) for row in range(SAMPLE_ROWS)
-)
 Hot: TypeAlias = NDArray[np.float32]
 
 Inferred: TypeAlias = tuple[Float, ...]
-
-
-@compiled
-def no_samples() -> Hot:
-    """One sample for each lane of a block, and what became of it: SAMPLE_ROWS rows of LANES."""
-    return np.zeros(SAMPLE_ROWS * LANES, np.float32)
 
 
 @inlined
@@ -271,105 +257,3 @@ def step(
     )
     hot[at + LAST] = x
     return int(exceeded), int(doubtful), z, cusum
-
-
-@compiled
-def step_block(hot: Hot, block: np.uint64, samples: Hot) -> None:
-    """Advance sixteen signals in packed instructions; nothing may be open in those that have a sample.
-
-    hot: the hot memory, block: where the sixteen begin in it; samples: see `no_samples`, results for every lane.
-    """
-    for k in range(WIDTH):  # a signed index would be checked for wrap-around in every lane
-        at = block + k
-        present = samples[S_PRESENT + k] != ZERO
-        x = samples[S_X + k]
-        (
-            exceeded,
-            _,
-            samples[S_Z + k],
-            samples[S_CUSUM + k],
-            mean,
-            var,
-            cov1,
-            slow_mean,
-            cusum_up,
-            cusum_down,
-            step,
-            cusum_ceiling,
-            run_ceiling,
-            run,
-            n,
-            age_s,
-            z_ceiling,
-        ) = infer(
-            hot[at + MEAN],
-            hot[at + VAR],
-            hot[at + COV1],
-            hot[at + SLOW_MEAN],
-            hot[at + CUSUM_UP],
-            hot[at + CUSUM_DOWN],
-            hot[at + LAST],
-            hot[at + STEP],
-            hot[at + CUSUM_CEILING],
-            hot[at + RUN_CEILING],
-            hot[at + RUN],
-            hot[at + N],
-            hot[at + AGE_S],
-            hot[at + Z_CEILING],
-            x,
-            samples[S_SAME + k] != ZERO,
-            samples[S_DT_S + k],
-            samples[S_GAP_S + k],
-            False,
-            False,
-        )
-        samples[S_EXCEEDED + k] = exceeded if present else ZERO
-        hot[at + MEAN] = mean if present else hot[at + MEAN]
-        hot[at + VAR] = var if present else hot[at + VAR]
-        hot[at + COV1] = cov1 if present else hot[at + COV1]
-        hot[at + SLOW_MEAN] = slow_mean if present else hot[at + SLOW_MEAN]
-        hot[at + CUSUM_UP] = cusum_up if present else hot[at + CUSUM_UP]
-        hot[at + CUSUM_DOWN] = cusum_down if present else hot[at + CUSUM_DOWN]
-        hot[at + STEP] = step if present else hot[at + STEP]
-        hot[at + CUSUM_CEILING] = cusum_ceiling if present else hot[at + CUSUM_CEILING]
-        hot[at + RUN_CEILING] = run_ceiling if present else hot[at + RUN_CEILING]
-        hot[at + RUN] = run if present else hot[at + RUN]
-        hot[at + N] = n if present else hot[at + N]
-        hot[at + AGE_S] = age_s if present else hot[at + AGE_S]
-        hot[at + LAST] = x if present else hot[at + LAST]
-        hot[at + Z_CEILING] = z_ceiling if present else hot[at + Z_CEILING]
-
-
-@compiled
-def enter_regime(exact_i: Record, hot: Hot, at: np.uint64, regimes: Records, number: int) -> None:
-    """Put the present baseline away and take out the one of regime `number`.
-
-    exact_i: `layout.EXACT` record of the signal; hot: the hot memory, at: its place in it;
-    regimes: [REGIMES] `layout.REGIME` of the signal.
-    """
-    old, new = regimes[int(exact_i["regime"])], regimes[number]
-    old["mean"] = hot[at + MEAN]
-    old["var"] = hot[at + VAR]
-    old["cov1"] = hot[at + COV1]
-    old["slow_mean"] = hot[at + SLOW_MEAN]
-    old["step"] = hot[at + STEP]
-    old["cusum_ceiling"] = hot[at + CUSUM_CEILING]
-    old["age_s"] = hot[at + AGE_S]
-    old["run_ceiling"] = hot[at + RUN_CEILING]
-    old["n"] = hot[at + N]
-    old["z_ceiling"] = hot[at + Z_CEILING]
-    exact_i["regime"] = number
-    hot[at + MEAN] = new["mean"]
-    hot[at + VAR] = new["var"]
-    hot[at + COV1] = new["cov1"]
-    hot[at + SLOW_MEAN] = new["slow_mean"]
-    hot[at + STEP] = new["step"]
-    hot[at + CUSUM_CEILING] = new["cusum_ceiling"]
-    hot[at + AGE_S] = new["age_s"]
-    hot[at + RUN_CEILING] = new["run_ceiling"]
-    hot[at + N] = new["n"]
-    hot[at + Z_CEILING] = new["z_ceiling"]
-    hot[at + CUSUM_UP] = ZERO
-    hot[at + CUSUM_DOWN] = ZERO
-    hot[at + RUN] = ZERO
-    exact_i["flags"] = int(exact_i["flags"]) & ~PENDING

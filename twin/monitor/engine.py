@@ -20,7 +20,7 @@ from twin.state.model import Finding, Transition
 from twin.state.twin import TwinState, changed_assets, fold, fold_texts
 from twin.throughput.shifts import ShiftBounds
 
-_REPORTS = 4096  # the kernel stops when they are full and is called again
+_REPORTS = 65_536  # the kernel stops when they are nearly full and is called again; untouched ones take no memory
 
 
 @dataclass(frozen=True, slots=True)
