@@ -19,7 +19,7 @@ class LiveLimits(Settings):
     send_timeout_s: float = Field(default=10.0, gt=0, le=300)  # a client that takes nothing for so long is dropped
     heartbeat_s: float = Field(default=5.0, gt=0, le=60)
     silent_after_s: float = Field(default=15.0, gt=0, le=3_600)  # without any document, the feed counts as silent
-    tick_ms: int = Field(default=50, ge=10, le=1_000)  # frames leave on this grid, so that equal clients share them
+    tick_ms: int = Field(default=10, ge=10, le=1_000)  # frames leave on this grid, so that equal clients share them
     max_message_bytes: int = Field(default=4_096, ge=256, le=1_048_576)  # of what a client may send
     max_document_bytes: int = Field(default=1_048_576, ge=1_024)  # of one state document from the broker
 

@@ -31,7 +31,7 @@ class SpoolSettings(Settings):
 
     path: Path  # the SQLite file; on a disk that survives a power cut
     max_bytes: Annotated[int, Field(ge=1_000_000)] = 2_000_000_000
-    linger_ms: Annotated[float, Field(ge=0, le=10_000)] = 50.0  # how long a reading waits to share its fsync
+    linger_ms: Annotated[float, Field(ge=0, le=10_000)] = 50.0  # between two fsyncs, so that readings share them
 
 
 class AgentSettings(Settings):

@@ -1,7 +1,8 @@
 """Hop *keep*: readings → numbered batches on disk, which wait there for the store's receipt.
 
-In: `keep` from every source. Out: `take` for the uplink. One SQLite file, one connection in one thread; what arrives
-within `linger_s` shares one fsync. A full disk makes `keep` wait; a full spool drops the oldest and records the hole.
+In: `keep` from every source. Out: `take` for the uplink. One SQLite file, one connection in one thread. What comes
+after a pause is on disk at once, from then on everything within `linger_s` shares one fsync. A full disk makes `keep`
+wait; a full spool drops the oldest and records the hole.
 """
 
 import asyncio
@@ -141,10 +142,13 @@ class Spool:
 
     async def write(self) -> None:
         """Commit what is queued, for ever; the one task of `open_spool`."""
+        loop = asyncio.get_running_loop()
+        next_s = loop.time() + self._linger_s
         while True:
             await self._begun.wait()
             if not self._full.is_set():
-                await self._linger()
+                await self._linger_until(next_s)
+            next_s = loop.time() + self._linger_s
             work, committed = self._work, self._committed
             self._work, self._committed = Work(), asyncio.get_running_loop().create_future()
             self._begun.clear()
@@ -160,9 +164,9 @@ class Spool:
         self._begun.set()
         await asyncio.shield(self._committed)
 
-    async def _linger(self) -> None:
+    async def _linger_until(self, at_s: float) -> None:
         try:
-            async with asyncio.timeout(self._linger_s):
+            async with asyncio.timeout_at(at_s):
                 await self._full.wait()
         except TimeoutError:
             pass
@@ -215,7 +219,7 @@ async def open_spool(
         path: the SQLite file; `sqlite3 -readonly` may look into it at any time.
         schema: what the handles of kept readings mean from now on.
         max_bytes: cap on what the waiting batches take on disk, beyond which the oldest are dropped.
-        linger_s: how long a reading waits for others to share its fsync.
+        linger_s: the least time between two fsyncs; readings that come meanwhile share one.
         max_batch: readings in one batch at most.
         max_queued: readings in memory at most, before `keep` waits.
         clock: nanoseconds UTC.

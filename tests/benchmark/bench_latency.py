@@ -23,7 +23,8 @@ from websockets.asyncio.client import connect
 from tests.benchmark.record import ROOT, Result
 from tests.journey.demo_process import Demo
 
-RATE = 5_000
+RATE = 5_000  # at least; some signals speak only when something happens
+ASKED = 5_600
 WARM_S, COLLECT_S, START_S = 12.0, 25.0, 60.0
 SETTLED_S = 5.0  # what is younger may still be on its way into the store
 GOAL_MS = 250
@@ -89,17 +90,19 @@ async def _watch_both(page: str) -> tuple[Seen, Seen]:
 def _stored_per_s(folder: Path) -> float:
     """Samples per second of source time in the store, over the measured time: the load under which it was measured."""
     ends_s = time.time()
-    window = (datetime.fromtimestamp(at, UTC) for at in (ends_s - COLLECT_S, ends_s - SETTLED_S))
-    count = "SELECT count(*) FROM sample WHERE time >= %s AND time < %s"
+    window = {"from": ends_s - COLLECT_S, "to": ends_s - SETTLED_S}
+    window = {name: datetime.fromtimestamp(at, UTC) for name, at in window.items()}
+    inside = "WHERE time >= %(from)s AND time < %(to)s"
+    count = f"SELECT (SELECT count(*) FROM sample {inside}) + (SELECT count(*) FROM sample_text {inside})"
     with psycopg.connect((folder / "data" / "database" / "dsn").read_text().strip()) as connection:
-        row = connection.execute(count, tuple(window)).fetchone()
+        row = connection.execute(count, window).fetchone()
     assert row
     return row[0] / (COLLECT_S - SETTLED_S)
 
 
 def collect() -> tuple[Seen, Seen, float]:
     """What a client of a running demo has seen, OPC UA and MQTT, and the samples per second that were stored."""
-    with tempfile.TemporaryDirectory() as folder, Demo(Path(folder), rate=RATE) as demo:
+    with tempfile.TemporaryDirectory() as folder, Demo(Path(folder), rate=ASKED) as demo:
         opcua, mqtt = asyncio.run(_watch_both(demo.page))
         return opcua, mqtt, _stored_per_s(Path(folder))
 
@@ -108,19 +111,16 @@ def _figures(way: str, title: str, seen: Seen, rate: float, interval_ms: float) 
     edge_ms, rest_ms = (float(np.median(part)) for part in (seen.at_edge, seen.after_edge))
     what = f"device change → WebSocket frame, {title} at {rate:,.0f} samples/s"
     parts = f"; median {edge_ms:.0f} ms to the edge, {rest_ms:.0f} ms from there, {len(seen.at_client):,} values"
+    goal = f"≤ {GOAL_MS} ms" + (f" and the publishing interval of {interval_ms:.0f} ms" if interval_ms else "")
     found: list[Result] = []
     for percent in (50, 99):
-        value = float(np.percentile(seen.at_client, percent)) - interval_ms
-        text = (
-            f"p{percent} {what}"
-            + (f", less the publishing interval of {interval_ms:.0f} ms" if interval_ms else "")
-            + parts
-        )
-        found.append(Result(f"d-latency-{way}-p{percent}", text, value, "ms", f"≤ {GOAL_MS} ms", value <= GOAL_MS))
+        value = float(np.percentile(seen.at_client, percent))
+        met = value <= GOAL_MS + interval_ms and rate >= RATE
+        found.append(Result(f"d-latency-{way}-p{percent}", f"p{percent} {what}{parts}", value, "ms", goal, met))
     return found
 
 
 def measure() -> list[Result]:
-    """Both ways; over OPC UA less the publishing interval, which the server waits on purpose."""
+    """Both ways; over OPC UA the server waits for the publishing interval on purpose."""
     opcua, mqtt, rate = collect()
     return _figures("mqtt", "MQTT", mqtt, rate, 0.0) + _figures("opcua", "OPC UA", opcua, rate, _publishing_ms())

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from asyncua import Client, Node, Server, ua
 
+from edge.memory import settle
 from edge.sources.opcua import OpcUaSource
 from edge.sources.opcua_settings import OpcUaSettings
 from edge.sources.source import Sink
@@ -87,6 +88,7 @@ async def _ours(port: int, spool: Path | None) -> AsyncGenerator[Counter]:
             schema = NodeSchema("benchmark", entries)
             sink = await stack.enter_async_context(open_spool(spool, schema=schema, max_bytes=2_000_000_000))
         counter = Counter(sink)
+        settle()  # as `twin edge run` does before it reads
         task = asyncio.create_task(OpcUaSource(settings, handles).run(counter))
         try:
             yield counter

@@ -52,7 +52,7 @@ class EquipmentSettings(Settings):
     rate: PositiveFloat | None = None  # values per second of plant time; None = the periods of the plant model
     fault_gap_s: PositiveFloat = 240.0  # mean time between the starts of two faults
     follow_calendar: bool = False  # rest outside planned hours
-    tick_s: float = Field(default=0.05, gt=0, le=1)
+    tick_s: float = Field(default=0.02, gt=0, le=1)
     truth_keep_s: PositiveFloat = 86_400.0
     most_queued: PositiveInt = 100_000  # messages per device while the broker is away
 

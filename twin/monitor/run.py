@@ -41,7 +41,7 @@ class MonitorSettings:
     queue_batches: int = 1_000
     snapshot_every_s: float = 10.0
     tick_s: float = 1.0
-    interval_s: float = 0.1  # between two publications of one machine
+    interval_s: float = 0.05  # between two publications of one machine
     rollup_interval_s: float = 0.5
 
 
