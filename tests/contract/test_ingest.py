@@ -359,3 +359,15 @@ async def test_ingest_outlives_its_broker(store):
                 await node.publish(topic.data(NODE), batch(2, [2.0]), qos=1)
                 assert (await receipt_for(node, 2)).high_water == 2
             await until(lambda: ingest.values() == [1.0, 2.0])
+
+
+async def test_the_newest_seq_is_that_of_the_last_committed_batch(broker: Broker, store: Store, client: Client) -> None:
+    assert await store.samples.newest_seq() == 0
+    async with ingesting(broker, store, await register(store)) as ingest:
+        await client.publish(topic.schema(NODE, SCHEMA.hash), SCHEMA.to_json(), qos=1, retain=True)
+        await client.publish(topic.data(NODE), batch(1), qos=1)
+        await client.publish(topic.data(NODE), batch(2), qos=1)
+        async with asyncio.timeout(20):
+            while len(ingest.committed) < 2:
+                await asyncio.sleep(0.02)
+    assert await store.samples.newest_seq() == ingest.committed[-1].seq > 0

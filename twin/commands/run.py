@@ -76,12 +76,19 @@ async def _run(settings: TwinSettings, plant: Plant, store: Store, signal_ids: M
         except Retryable as error:
             _log.info("health of %s not kept: %s", node, error)
 
+    after_seq = await store.samples.newest_seq()  # the monitor reads everything up to here from the store
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(publisher.run(), name="live publisher")
         tasks.create_task(monitor.run(), name="monitor")
         tasks.create_task(
             run_ingest(
-                settings.broker, store, monitor.judge, signal_ids=signal_ids, kinds=kinds(plant), on_health=hear
+                settings.broker,
+                store,
+                monitor.judge,
+                signal_ids=signal_ids,
+                kinds=kinds(plant),
+                on_health=hear,
+                after_seq=after_seq,
             ),
             name="ingest",
         )

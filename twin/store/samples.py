@@ -72,6 +72,12 @@ class Samples:
         """Every committed batch behind `seq` in the order of commits, as it was handed out then."""
         return replay.since(self._database, seq, limit_batches)
 
+    async def newest_seq(self) -> int:
+        """The place of the last committed batch in the order of commits; 0 before the first."""
+        async with self._database.connection() as connection:
+            (seq,) = await the_row(connection, _QUERIES["newest_seq"], {})
+        return int(seq)
+
     async def series(self, signal_id: int, start_ns: int, end_ns: int, points: int | None = None) -> SeriesColumns:
         """The samples in [start, end): all of them, or at most `points` (≥ 4) that keep every extreme."""
         values = _interval(signal_id, start_ns, end_ns, _NO_LIMIT if points is None else points + 1)

@@ -2,6 +2,9 @@
 SELECT seq, node, coalesce(replace(epoch::text, '-', ''), '') AS epoch, number, lane, rows, texts, first_at, last_at
   FROM batch WHERE seq > %(seq)s ORDER BY seq LIMIT %(limit)s;
 
+-- newest_seq: of the batch that was committed last, 0 before the first
+SELECT coalesce(max(seq), 0) FROM batch;
+
 -- replay: the rows of a range of batches; the times let it skip days
 SELECT array_send(array_agg(batch)), array_send(array_agg(signal)), array_send(array_agg(time)),
        array_send(array_agg(value)), array_send(array_agg(quality)),
