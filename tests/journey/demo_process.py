@@ -99,10 +99,11 @@ class Cut:
 class Demo:
     """One run of `twin demo` in `folder`; use as a context manager. The folder may be used again."""
 
-    def __init__(self, folder: Path, *, rate: float | None = None) -> None:
+    def __init__(self, folder: Path, *, rate: float | None = None, broker: str = "embedded") -> None:
         self.folder = folder
         self.cut = Cut(self._broker_port)
         self._rate = rate
+        self._broker = broker
         self._process: subprocess.Popen[bytes] | None = None
         self.page = ""
         self.output = folder / "output.txt"
@@ -118,7 +119,7 @@ class Demo:
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "twin.commands.cli", "demo", "--folder", str(self.folder / "data"), "--configs",
-                 str(configs), *(["--rate", str(self._rate)] if self._rate else [])],
+                 str(configs), "--broker", self._broker, *(["--rate", str(self._rate)] if self._rate else [])],
                 cwd=ROOT, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         self.wait_until(lambda: "is running" in self.output.read_text(), 120, "the demo to start")
@@ -166,6 +167,8 @@ class Demo:
             part, ["edge", "run"]
         )
         for child in psutil.Process(self._process.pid).children():
+            if part == "broker" and child.name() == "mosquitto":
+                return child
             words = child.cmdline()[3:]
             if words[: len(wanted)] == wanted and (len(wanted) == 1 or any(part in word for word in words)):
                 return child

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import typer
 
@@ -154,17 +154,21 @@ def demo(
     ] = None,
     port: Annotated[int, typer.Option(help="The page's port; another free one when it is taken.")] = 8000,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    broker: Annotated[
+        Literal["embedded", "mosquitto"], typer.Option(help="The MQTT broker; Mosquitto must be installed.")
+    ] = "embedded",
 ) -> None:
     """The whole twin on this machine: database, broker, simulated plant, two edge agents, run, api and page."""
     from twin.commands.demo import DemoOptions, run_demo
 
-    raise SystemExit(asyncio.run(run_demo(DemoOptions(folder, configs, rate, port, open_page))))
+    raise SystemExit(asyncio.run(run_demo(DemoOptions(folder, configs, rate, port, open_page, broker))))
 
 
 @app.command(hidden=True)
 def broker(port: int, folder: Path) -> None:
     """The embedded broker of the demo; its password comes from FABRIQUAY_BROKER_PASSWORD."""
-    from twin.demo.broker import demo_users, run_broker
+    from twin.demo.broker import run_broker
+    from twin.demo.broker_users import demo_users
 
     serve(run_broker(port, demo_users(os.environ["FABRIQUAY_BROKER_PASSWORD"]), folder))
 

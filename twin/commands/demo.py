@@ -24,6 +24,8 @@ from rich.live import Live
 from rich.table import Table
 
 from twin.commands.supervise import Child, ProcessState, Supervisor
+from twin.demo.broker_users import demo_users
+from twin.demo.mosquitto import mosquitto_command
 
 _COLOURS = {
     ProcessState.RUNNING: "green",
@@ -43,6 +45,7 @@ class DemoOptions:
     rate: float | None  # values per second; None = the periods of the plant model
     port: int
     open_page: bool
+    broker: str = "embedded"  # or mosquitto
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +98,13 @@ async def run_demo(options: DemoOptions) -> int:
 
 async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, addresses: Addresses) -> None:
     configs = _configs(options)
-    make = _Maker(folder, addresses, _password(folder))
+    make = _Maker(folder, addresses, _password(folder), redelivers=options.broker == "mosquitto")
     await asyncio.gather(
         supervisor.start(
             make.child("database", "PostgreSQL", "database", make.database, ready=_database_ready(folder / "database")),
             timeout_s=600,
         ),
-        supervisor.start(
-            make.child(
-                "broker",
-                f"MQTT broker :{addresses.broker}",
-                "broker",
-                str(addresses.broker),
-                str(folder),
-                ready=_listening(addresses.broker),
-            )
-        ),
+        supervisor.start(make.broker(options.broker, addresses.broker)),
     )
     equipment = _write_equipment(options, folder, addresses, configs, make.password)
     twin_yaml = str(configs / "twin.yaml")
@@ -152,14 +146,23 @@ async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, add
 class _Maker:
     """Makes the children of one demo: same environment, own log."""
 
-    def __init__(self, folder: Path, addresses: Addresses, password: str) -> None:
+    def __init__(self, folder: Path, addresses: Addresses, password: str, *, redelivers: bool) -> None:
         self.folder = folder
         self.password = password
         self._addresses = addresses
+        self._redelivers = redelivers
 
     @property
     def database(self) -> str:
         return str(self.folder / "database")
+
+    def broker(self, kind: str, port: int) -> Child:
+        """The broker of that kind; the embedded one is a part of this package."""
+        title, ready = f"MQTT broker :{port}", _listening(port)
+        if kind != "mosquitto":
+            return self.child("broker", title, "broker", str(port), str(self.folder), ready=ready)
+        command = mosquitto_command(port, demo_users(self.password), self.folder / "mosquitto")
+        return Child("broker", title, command, self.folder / "logs" / "broker.log", {}, ready)
 
     def child(
         self,
@@ -173,7 +176,7 @@ class _Maker:
             "FABRIQUAY_BROKER_PORT": str(self._addresses.broker),
             "FABRIQUAY_BROKER_PASSWORD": self.password,
             "FABRIQUAY_OPCUA_URL": f"opc.tcp://127.0.0.1:{self._addresses.opcua}/fabriquay",
-            "FABRIQUAY_BROKER_REDELIVERS": "false",  # amqtt forgets what was in flight to a client that goes
+            "FABRIQUAY_BROKER_REDELIVERS": str(self._redelivers).lower(),  # amqtt forgets what is on its way
             "FABRIQUAY_STATE_DIR": str(self.folder),
             "FABRIQUAY_API_PORT": str(self._addresses.api),
         }

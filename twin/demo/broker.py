@@ -5,13 +5,14 @@ In: a port and the users. Out: an MQTT 3.1.1 broker. Production runs Mosquitto; 
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from amqtt.broker import Broker  # pyright: ignore[reportMissingTypeStubs]
 from pwdlib.hashers.argon2 import Argon2Hasher
+
+from twin.demo.broker_users import BrokerUser
 
 
 class _Steady(dict[str, Any]):
@@ -25,29 +26,6 @@ class _Steady(dict[str, Any]):
 
     def items(self) -> Any:  # noqa: ANN401 - a list instead of a view
         return list(super().items())
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerUser:
-    """One user: what it may publish and what it may subscribe to (MQTT topic filters)."""
-
-    password: str
-    publish: Sequence[str]
-    subscribe: Sequence[str]
-
-
-def demo_users(password: str) -> dict[str, BrokerUser]:
-    """The demo's users; configs/mosquitto/acl says the same for production."""
-    return {
-        "edge": BrokerUser(
-            password,
-            publish=["fabriquay/1/+/data", "fabriquay/1/+/schema/+", "fabriquay/1/+/health"],
-            subscribe=["fabriquay/1/+/receipt", "fabriquay/1/+/command", "terminal/#", "uagv/#"],
-        ),
-        "twin": BrokerUser(password, publish=["fabriquay/1/#"], subscribe=["fabriquay/1/#"]),
-        "api": BrokerUser(password, publish=[], subscribe=["fabriquay/1/_twin/#"]),
-        "devices": BrokerUser(password, publish=["terminal/#", "uagv/#"], subscribe=["terminal/#", "uagv/#"]),
-    }
 
 
 async def run_broker(port: int, users: Mapping[str, BrokerUser], folder: Path) -> None:
