@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, ValidationError, field_validator
 
+from edge.mapping_files import write_out_mappings
 from edge.mapping_settings import Kind
 from edge.opcua_groups import OpcUaSection, grouped_items
 from edge.sources.mqtt_settings import MqttSettings
@@ -42,7 +43,7 @@ class AgentSettings(Settings):
     spool: SpoolSettings
     uplink: UplinkSettings = UplinkSettings()
     sources: tuple[SourceSettings, ...]
-    revision: str  # fingerprint of the file, 16 hex digits
+    revision: str  # fingerprint of the file and the mappings that it names, 16 hex digits
 
 
 class SignalFeed(NamedTuple):
@@ -80,6 +81,7 @@ def load_agent(path: Path) -> AgentSettings:
         ConfigError: with every problem that was found.
     """
     document = Document(path)
+    mappings = write_out_mappings(document)
     file = document.model(_AgentFile)
     problems = list(_problems(document, file))
     if problems:
@@ -91,7 +93,7 @@ def load_agent(path: Path) -> AgentSettings:
         spool=file.spool,
         uplink=file.uplink,
         sources=sources,
-        revision=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+        revision=hashlib.sha256(b"".join([path.read_bytes(), *mappings])).hexdigest()[:16],
     )
 
 

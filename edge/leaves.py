@@ -1,69 +1,37 @@
-"""Hop *name* (pure): what stands at a pointer → a number or a text. In: JSON. Out: values, or `Rejected`.
-
-Plain leaves are the value itself. TIC 4.0 leaves are arrays of ``{value, unit, timestamp, pom, pomt}``, of which only
-what was actually measured or performed is a reading; plans, requests and estimates are not.
-"""
+"""Hop *name* (pure): one JSON value → a number or a text. In: the raw value and its unit. Out: value and quality."""
 
 import math
 import re
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
+from collections.abc import Callable, Mapping
 
-from edge.mapping_settings import Mapped
+from edge.mapping_parts import Mapped
 from edge.pointer import Json
-from edge.timestamps import timestamp_ns
+from edge.units import Linear, conversion
 from twin.errors import Rejected
 from twin.wire.reading import Quality
 
 MOST_TEXT = 4096  # characters of a text value
 _NUMBER = re.compile(r"[-+]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][-+]?[0-9]{1,3})?")
-_TELEMETRY = frozenset({"actual", "performed"})
+
+Convert = Callable[[Json, str], tuple[float | str, int]]
 
 
-class LeafValue(NamedTuple):
-    """One raw value; `source_ns` is 0 when the leaf has no time of its own."""
-
-    value: Json
-    source_ns: int
-
-
-Leaf = Callable[[Json, str], Iterator[LeafValue]]
-Convert = Callable[[Json], tuple[float | str, int]]
-
-
-def plain_leaf(found: Json, _source_unit: str) -> Iterator[LeafValue]:
-    """The value itself."""
-    yield LeafValue(found, 0)
-
-
-def tic_leaf(found: Json, source_unit: str) -> Iterator[LeafValue]:
-    """What a TIC 4.0 array says was measured or performed; an interval counts at its end."""
-    if not isinstance(found, list):
-        raise Rejected("wrong-shape", "a TIC 4.0 value is an array of {value, unit, timestamp, pom, pomt}")
-    for entry in cast("list[Json]", found):
-        if not isinstance(entry, dict):
-            raise Rejected("wrong-shape", "a TIC 4.0 value is an object {value, unit, timestamp, pom, pomt}")
-        leaf = cast("dict[str, Json]", entry)
-        if leaf.get("pomt", "actual") not in _TELEMETRY:
-            continue
-        unit = leaf.get("unit")
-        if isinstance(unit, str) and unit and unit != source_unit:
-            raise Rejected("wrong-unit", f"the unit is {unit[:40]!r} where {source_unit!r} is configured")
-        at = leaf.get("timestamp", leaf.get("endtimestamp"))
-        yield LeafValue(leaf.get("value"), 0 if at is None else timestamp_ns(at, "iso"))
-
-
-def converter(signal: Mapped, unavailable: frozenset[str]) -> Convert:
-    """How raw JSON values become values of this signal."""
+def converter(signal: Mapped, unavailable: frozenset[str], unit_words: Mapping[str, str]) -> Convert:
+    """How raw JSON values, in the unit that the message says (or none), become values of this signal."""
     if signal.kind == "text":
-        return lambda raw: _text(raw, unavailable)
-    words, scale, offset = signal.words, signal.scale, signal.offset
+        return lambda raw, _unit: _text(raw, unavailable)
+    words = signal.words
+    raw_unit = signal.unit if signal.source_unit is None else signal.source_unit
+    scale, offset = conversion(raw_unit, signal.unit) if signal.converts else (signal.scale, signal.offset)
     plain = scale == 1.0 and offset == 0.0
 
-    def convert(raw: Json) -> tuple[float | str, int]:
+    def convert(raw: Json, said: str) -> tuple[float | str, int]:
         if raw is None or (isinstance(raw, str) and (raw in unavailable or not raw.strip())):
             return math.nan, Quality.BAD
         value = _number(raw, words)
+        if said and said != raw_unit:
+            first = _said(unit_words.get(said, said), raw_unit)
+            value = first.scale * value + first.offset
         if not plain:
             value = scale * value + offset
         if not math.isfinite(value):
@@ -73,12 +41,20 @@ def converter(signal: Mapped, unavailable: frozenset[str]) -> Convert:
     return convert if signal.kind == "measurement" else _whole(convert, signal.kind)
 
 
+def _said(said: str, raw_unit: str) -> Linear:
+    try:
+        return conversion(said, raw_unit)
+    except ValueError as error:
+        detail = f"the unit is {said[:40]!r} where {raw_unit!r} is configured: {error}"
+        raise Rejected("wrong-unit", detail) from error
+
+
 def _whole(convert: Convert, kind: str) -> Convert:
     lowest = 0.0 if kind == "counter" else -2_147_483_648.0
     highest = math.inf if kind == "counter" else 2_147_483_647.0
 
-    def convert_whole(raw: Json) -> tuple[float | str, int]:
-        value, quality = convert(raw)
+    def convert_whole(raw: Json, said: str) -> tuple[float | str, int]:
+        value, quality = convert(raw, said)
         if quality == Quality.GOOD and isinstance(value, float):
             if not lowest <= value <= highest:
                 raise Rejected("bad-value", f"{value:g} cannot be a {kind}")
@@ -89,7 +65,7 @@ def _whole(convert: Convert, kind: str) -> Convert:
     return convert_whole
 
 
-def _number(raw: Json, words: dict[str, float]) -> float:
+def _number(raw: Json, words: Mapping[str, float]) -> float:
     if isinstance(raw, bool):
         return words.get("true" if raw else "false", float(raw))
     if isinstance(raw, int | float):

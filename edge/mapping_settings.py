@@ -3,123 +3,81 @@
 `MqttTopic` describes one kind of message: its topic, where its time stands, and which signals its values feed.
 """
 
-import math
-import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from edge import template
+from edge.mapping_parts import (
+    Expression,
+    FlattenHow,
+    JoinWith,
+    Kind,
+    Mapped,
+    Places,
+    Pointers,
+    QualityAt,
+    TimeAt,
+    Topic,
+)
 from edge.pointer import Pointer
-from edge.timestamps import TimeFormat, zone_named
 from twin.settings import Settings
 
-Kind = Literal["measurement", "counter", "state", "text"]
+__all__ = ["Kind", "Mapped", "MqttTopic", "QualityAt", "TimeAt"]
 
-_LEVEL = re.compile(r"(?:[^+#{}/]*\{[a-z][a-z0-9_]*\})+[^+#{}/]*|[^+#{}/]*|\+")
-_REST = re.compile(r"\{[a-z][a-z0-9_]*\.\.\.\}|#")
-
-
-def _pointer(text: str) -> str:
-    Pointer(text)
-    return text
-
-
-def _zone(text: str) -> str:
-    zone_named(text)
-    return text
-
-
-def _topic(text: str) -> str:
-    *levels, last = text.split("/")
-    if not text or len(text) > 1000 or "\0" in text:
-        raise ValueError("a topic has 1 to 1,000 characters")
-    for level in [*levels, *([] if _REST.fullmatch(last) else [last])]:
-        if not _LEVEL.fullmatch(level):
-            raise ValueError(
-                f"level {level!r} of the topic is not understood; write text, {{name}} for one level, {{name...}} or # "
-                "for the rest at the end, or + for a level that does not matter"
-            )
-    captured = template.names(text.replace("...}", "}"))
-    if len(set(captured)) < len(captured):
-        raise ValueError("the topic captures the same name twice; name each capture differently")
-    return text
-
-
-PointerText = Annotated[str, AfterValidator(_pointer)]
-
-
-class TimeAt(Settings):
-    """Where the source time stands, and how it is written."""
-
-    at: PointerText  # looked for in the element, then in the whole message
-    format: TimeFormat = "iso"
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"  # of ISO texts that have none
-
-
-class QualityAt(Settings):
-    """Where the device says how good a value is; what is in neither list is bad."""
-
-    at: PointerText
-    good: tuple[str, ...]
-    uncertain: tuple[str, ...] = ()
-
-
-class Mapped(Settings):
-    """One value of a message and the signal that it feeds."""
-
-    kind: Kind = "measurement"
-    unit: str = ""
-    value: PointerText = ""  # within the element
-    words: dict[str, float] = Field(default_factory=dict[str, float])  # what a text or truth value means as a number
-    scale: float = 1.0  # value in our unit = scale × raw + offset
-    offset: float = 0.0
-    source_unit: str | None = None  # what the device itself calls the unit, when it says one; default: our unit
-    # captures that must have these values; default {signal: <the name of the signal>}
-    match: dict[str, str] = Field(default_factory=dict[str, str])
-    time: TimeAt | None = None  # instead of the topic's
-    deadband: Annotated[float, Field(ge=0)] | None = None  # leave out changes of at most this much
-    max_interval_s: Annotated[float, Field(gt=0)] = 60.0  # … but pass one value on at least so often
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.kind == "text" and (self.unit or self.scale != 1.0 or self.offset or self.words):
-            raise ValueError("a text has no unit, scale, offset or words; remove them or choose another kind")
-        if self.kind == "text" and self.deadband is not None:
-            raise ValueError("a text has no deadband; remove it")
-        if self.kind == "state" and (self.unit or self.scale != 1.0 or self.offset):
-            raise ValueError("a state has no unit, scale or offset; give words to translate its codes")
-        if not all(map(math.isfinite, [self.scale, self.offset, *self.words.values()])) or not self.scale:
-            raise ValueError("scale, offset and words must be finite numbers, and scale not 0")
-        return self
+_TOPIC = "topic"  # a capture that is always there: the whole topic
 
 
 class MqttTopic(Settings):
     """One kind of message."""
 
-    topic: Annotated[str, AfterValidator(_topic)]
+    topic: Topic
     asset: str  # path of the asset, with captures
     where: dict[str, str | tuple[str, ...] | dict[str, str]] = Field(default_factory=dict[str, Any])
-    each: PointerText = ""  # the elements that are read one by one; default: the whole message
+    each: Pointers = ("",)  # the elements that are read one by one; default: the whole message
+    bad_each: Pointers = ()  # elements that say that a value is missing: an error beside the values
+    flatten: FlattenHow = FlattenHow()  # how {name...} in each works
+    join: JoinWith | None = None  # metadata that comes as a message of its own
+    when: dict[str, Expression] = Field(default_factory=dict[str, str])  # place → what must stand there; else not read
     payload: Literal["json", "text"] = "json"
-    leaf: Literal["plain", "tic"] = "plain"  # tic: TIC 4.0 arrays of {value, unit, timestamp, pom, pomt}
+    pattern: Expression | None = None  # of a text payload; its named groups become the members of the message
     time: TimeAt | None = None  # none: the time of receipt
     quality: QualityAt | None = None
+    unit_at: Places | None = None  # where the unit of each value stands
+    unit_words: dict[str, str] = Field(default_factory=dict[str, str])  # what the device's words for units mean
     unavailable: tuple[str, ...] = ("UNAVAILABLE",)  # texts that say that there is no value
-    sequence: PointerText | None = None  # a number that grows by one with every message of a topic
+    sequence: Places | None = None  # a number that grows by one with every message of a topic
+    dedup: Places | None = None  # all of them name an observation: the same as the last one of a signal is left out
+    partial: bool = False  # a message without any of the values is normal
     qos: Literal[0, 1] = 1
     signals: Annotated[dict[str, Mapped], Field(min_length=1)]
 
-    @property
+    @cached_property
     def captures(self) -> tuple[str, ...]:
         """What the topic captures."""
-        return template.names(self.topic.replace("...}", "}"))
+        return (*template.names(self.topic), _TOPIC)
 
-    @property
+    @cached_property
+    def pointers(self) -> tuple[Pointer, ...]:
+        """`each` and then `bad_each`, compiled."""
+        how = self.flatten
+        texts = (*self.each, *self.bad_each)
+        return tuple(Pointer(text, separator=how.separator, stop_at=how.stop_at) for text in texts)
+
+    @cached_property
     def element_captures(self) -> tuple[str, ...]:
-        """What `each` captures beyond the topic."""
-        return tuple(name for name in Pointer(self.each).captures if name not in self.captures)
+        """What `each` and the metadata capture beyond the topic."""
+        found = [name for pointer in self.pointers for name in pointer.captures]
+        given = self.join.gives if self.join else ()
+        return tuple(dict.fromkeys(name for name in (*found, *given) if name not in self.captures))
+
+    @cached_property
+    def deciding(self) -> tuple[str, ...]:
+        """The captures of an element that decide which signals it is for."""
+        wanted = {*self.where, *(name for name, signal in self.signals.items() for name in self.required(name, signal))}
+        return tuple(name for name in self.element_captures if name in wanted)
 
     def required(self, name: str, signal: Mapped) -> dict[str, str]:
         """The captures that decide whether a value is meant for this signal."""
@@ -142,6 +100,13 @@ class MqttTopic(Settings):
                 raise ValueError(f"{name} may be nothing at all; list what it may be")
         return where
 
+    @field_validator("when")
+    @classmethod
+    def _places(cls, when: dict[str, str]) -> dict[str, str]:
+        for place in when:
+            Pointer(place)
+        return when
+
     @model_validator(mode="after")
     def _captures_are_known(self) -> Self:
         known = {*self.captures, *self.element_captures}
@@ -149,7 +114,7 @@ class MqttTopic(Settings):
             raise ValueError(
                 "where: {signal} is told apart under signals; use match there when the device's word differs"
             )
-        listed = ", ".join(sorted(known)) or "nothing"
+        listed = ", ".join(sorted(known - {_TOPIC})) or "nothing"
         for name in template.names(self.asset):
             if name not in known:
                 raise ValueError(f"asset: {{{name}}} is not captured by the topic or by each (they capture {listed})")
@@ -158,10 +123,51 @@ class MqttTopic(Settings):
         for name in {*self.where, *(name for signal in self.signals.values() for name in signal.match)}:
             if name not in known:
                 raise ValueError(f"{name} is not captured by the topic or by each (they capture {listed})")
-        if unlisted := [name for name in self.element_captures if name not in self.where and name != "signal"]:
-            raise ValueError(f"each: say under where what {{{unlisted[0]}}} may be")
         if template.count(self.where, tuple(self.where)) * len(self.signals) > template.MOST_COMBINATIONS:
             raise ValueError(f"stands for more than {template.MOST_COMBINATIONS:,} signals; split it")
-        if self.payload == "text" and (self.each or self.leaf == "tic" or self.time or self.quality or self.sequence):
-            raise ValueError("a text payload has no structure; remove each, leaf, time, quality and sequence")
+        return self
+
+    @model_validator(mode="after")
+    def _elements_are_told_apart(self) -> Self:
+        given = set(self.join.gives) if self.join else set[str]()
+        for pointer in self.pointers:
+            for name in self.deciding:
+                if name not in (*pointer.captures, *given):
+                    raise ValueError(f"each: {pointer.text!r} does not capture {{{name}}}, which the others do")
+        for name in self.deciding:
+            for signal_name, signal in self.signals.items():
+                if name not in self.where and name not in self.required(signal_name, signal):
+                    raise ValueError(
+                        f"each: say under where what {{{name}}} may be, or under signals.{signal_name}.match"
+                    )
+        if unused := [name for name in self.element_captures if not self._is_used(name)]:
+            raise ValueError(f"each: say under where what {{{unused[0]}}} may be, or match it under signals")
+        return self
+
+    def _is_used(self, name: str) -> bool:
+        if name in self.deciding or name in (self.join.gives if self.join else ()):
+            return True
+        if self.join is not None and any(name in Pointer(text).captures for text in self.join.each):
+            return True
+        if any(":" in text and f"{{{name}:" in text for text in (*self.each, *self.bad_each)):
+            return True  # only says what may stand there
+        times = [time for time in (self.time, *(signal.time for signal in self.signals.values())) if time]
+        places = [
+            *(text for time in times for text in time.at),
+            *(text for signal in self.signals.values() for text in (*signal.value, *(signal.unit_at or ()))),
+            *(self.unit_at or ()),
+            *(self.quality.at if self.quality else ()),
+        ]
+        return any(f"{{{name}}}" in text for text in places)
+
+    @model_validator(mode="after")
+    def _text_has_no_structure(self) -> Self:
+        if self.payload == "json" and self.pattern is not None:
+            raise ValueError("a pattern is for payload: text; a JSON message is read with pointers")
+        structured = self.each != ("",) or self.time or self.quality or self.sequence or self.unit_at or self.when
+        if self.payload == "text" and self.pattern is None and (structured or self.bad_each or self.join):
+            raise ValueError(
+                "a text payload has no structure; remove each, join, when, time, quality, unit_at and sequence, "
+                "or give a pattern with named groups"
+            )
         return self

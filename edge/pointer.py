@@ -1,151 +1,132 @@
 """Hop *name*: where in a JSON document a value stands. In: a parsed document. Out: the values found, with captures.
 
-A JSON pointer (RFC 6901), and three more kinds of step: ``*`` every element, ``[key=value]`` the elements of an array
-whose key has the value, ``{name}`` every element, capturing its key (or index).
+A JSON pointer (RFC 6901), and more kinds of step: ``*`` every element, ``{name}`` every element, capturing its key (or
+index; ``{a}:{b}`` parts of it), ``[key=value]`` the elements whose key has the value (``[key={name}]`` captures it),
+``**`` any depth, and at the end ``{name...}`` every leaf below, capturing the keys on the way to it.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, cast
 
-Json = object  # what the JSON parser makes: dict, list, str, int, float, bool, None
-Found = tuple[Json, tuple[str, ...]]
+from edge.captures import Wording, rest_name
+from edge.steps import MISSING, Descend, Every, Flatten, Json, Key, KeyLike, Missing, Select, Step, Trail, member
 
-CAPTURE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+__all__ = ["MISSING", "Found", "Json", "Missing", "Pointer", "Trail"]
+
+_PART = re.compile(r"/((?:\[[^\]]*\]|\{(?:[^{}]|\{[0-9,]+\})*\}|[^/])*)")
 _SELECT = re.compile(r"\[([^=\]]+)=([^\]]*)\]")
 
 
-class Missing:
-    """The type of `MISSING`."""
+class Found(NamedTuple):
+    """One value: all that it lies in, the document first and itself last, and the captured words."""
 
-    def __repr__(self) -> str:
-        return "missing"
-
-
-MISSING = Missing()
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    name: str
-
-    def step(self, value: Json) -> Iterator[Found]:
-        found = _member(value, self.name)
-        if found is not MISSING:
-            yield found, ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Every:
-    capturing: bool
-
-    def step(self, value: Json) -> Iterator[Found]:
-        if isinstance(value, dict):
-            members = cast("dict[str, Json]", value).items()
-        elif isinstance(value, list):
-            members = ((str(index), element) for index, element in enumerate(cast("list[Json]", value)))
-        else:
-            return
-        for key, element in members:
-            yield element, ((key,) if self.capturing else ())
-
-
-@dataclass(frozen=True, slots=True)
-class _Select:
-    key: str
-    value: str
-
-    def step(self, value: Json) -> Iterator[Found]:
-        if isinstance(value, list):
-            for element in cast("list[Json]", value):
-                if _plain_text(_member(element, self.key)) == self.value:
-                    yield element, ()
+    trail: Trail
+    words: tuple[str, ...]
 
 
 class Pointer:
-    """A compiled pointer; `captures` are the names of its ``{…}`` steps in order."""
+    """A compiled pointer; `captures` are the names that it captures, in order."""
 
-    def __init__(self, text: str) -> None:
-        """Compile.
+    def __init__(self, text: str, *, separator: str = "/", stop_at: Sequence[str] = ()) -> None:
+        """Compile; `separator` and `stop_at` are those of ``{name...}``.
 
         Raises:
             ValueError: when the text is no pointer.
         """
-        self.text: str = text
         if text and not text.startswith("/"):
             raise ValueError(f"{text!r} is not a JSON pointer; it must be empty or begin with /")
-        parts = _split(text)
-        self.captures: tuple[str, ...] = tuple(m[1] for m in map(CAPTURE.fullmatch, parts) if m)
+        flatten = Flatten("", separator, tuple(stop_at))
+        self._build(text, tuple(_step(part, flatten) for part in _PART.findall(text)))
         if len(set(self.captures)) < len(self.captures):
             raise ValueError(f"{text!r} captures the same name twice")
-        self._steps: tuple[_Key | _Every | _Select, ...] = tuple(map(_compile, parts))
-        plain = [step.name for step in self._steps if isinstance(step, _Key)]
-        self._plain: tuple[str, ...] | None = tuple(plain) if len(plain) == len(self._steps) else None
+        if sum(isinstance(step, Descend | Flatten) for step in self._steps) > 1:
+            raise ValueError(f"{text!r} goes to any depth twice; once is enough")
+        if any(isinstance(step, Flatten) for step in self._steps[:-1]):
+            raise ValueError(f"{text!r}: {{name...}} stands for all that is left; it must be the last step")
+
+    def _build(self, text: str, steps: tuple[Step, ...]) -> None:
+        self.text: str = text
+        self._steps: tuple[Step, ...] = steps
+        self.captures: tuple[str, ...] = tuple(name for step in steps for name in step.captures)
+        plain = [step.name for step in steps if isinstance(step, Key)]
+        self._plain: tuple[str, ...] | None = tuple(plain) if len(plain) == len(steps) else None
+        self._descends = any(isinstance(step, Descend) for step in steps)
+
+    def bind(self, known: Mapping[str, str]) -> "Pointer":
+        """With the captures that are known put in, whatever characters they hold."""
+        if not any(name in known for name in self.captures):
+            return self
+        bound = object.__new__(Pointer)
+        bound._build(self.text, tuple(step.bind(known) for step in self._steps))
+        return bound
 
     def first(self, document: Json) -> Json:
         """The first value found, or `MISSING`."""
         if self._plain is None:
-            return next((value for value, _ in self.all(document)), MISSING)
+            return next((found.trail[-1] for found in self.all(document)), MISSING)
         for name in self._plain:
-            document = _member(document, name)
+            document = member(document, name)
             if document is MISSING:
                 break
         return document
 
     def all(self, document: Json) -> Iterator[Found]:
-        """Every value found, with the captured keys."""
-        if self._plain is not None:
-            value = self.first(document)
-            return iter(()) if value is MISSING else iter(((value, ()),))
-        return self._walk(document, 0, ())
+        """Every value found, each once."""
+        if not self._steps:
+            return iter((Found((document,), ()),))
+        found = self._walk((document,), 0, ())
+        return _distinct(found) if self._descends else found
 
     def values(self, document: Json) -> Sequence[Json]:
-        """Every value found, without the captured keys."""
+        """Every value found, and nothing else of it."""
         if self._plain is not None:
             value = self.first(document)
             return () if value is MISSING else (value,)
-        return [value for value, _ in self._walk(document, 0, ())]
+        return [found.trail[-1] for found in self.all(document)]
 
-    def _walk(self, value: Json, depth: int, captured: tuple[str, ...]) -> Iterator[Found]:
+    def count(self, document: Json) -> Json:
+        """How many values are found; `MISSING` when there is not even the place where they could stand."""
+        if not self._steps:
+            return 1
+        around = object.__new__(Pointer)
+        around._build(self.text, self._steps[:-1])
+        return MISSING if around.first(document) is MISSING else len(self.values(document))
+
+    def _walk(self, trail: Trail, depth: int, words: tuple[str, ...]) -> Iterator[Found]:
         if depth == len(self._steps):
-            yield value, captured
+            yield Found(trail, words)
             return
-        for found, key in self._steps[depth].step(value):
-            yield from self._walk(found, depth + 1, captured + key)
+        for more, captured in self._steps[depth].step(trail[-1]):
+            yield from self._walk(trail + more, depth + 1, words + captured)
 
 
-def _split(text: str) -> Sequence[str]:
-    """The steps; a slash inside ``[…]`` does not separate."""
-    return [part[1:] for part in re.findall(r"/(?:\[[^\]]*\]|[^/])*", text)]
-
-
-def _compile(part: str) -> _Key | _Every | _Select:
+def _step(part: str, flatten: Flatten) -> Step:
     if part == "*":
-        return _Every(capturing=False)
-    if CAPTURE.fullmatch(part):
-        return _Every(capturing=True)
+        return Every()
+    if part == "**":
+        return Descend()
+    rest = rest_name(part)
+    if rest is not None:
+        return flatten.named(rest)
     select = _SELECT.fullmatch(part)
     if select:
-        return _Select(select[1], select[2])
-    if part.startswith(("[", "{")):
-        raise ValueError(f"step {part!r} is not understood; write [key=value], {{name}}, * or a key")
-    return _Key(part.replace("~1", "/").replace("~0", "~"))
+        return Select(select[1], Wording.parse(select[2], ".+"))
+    if part.startswith("["):
+        raise ValueError(f"step {part!r} is not understood; write [key=value], [key={{name}}], {{name}}, * or a key")
+    if "{" in part:
+        return KeyLike(Wording.parse(part.replace("~1", "/").replace("~0", "~"), ".+"))
+    return Key(part.replace("~1", "/").replace("~0", "~"))
 
 
-def _member(value: Json, name: str) -> Json:
-    if isinstance(value, dict):
-        return cast("dict[str, Json]", value).get(name, MISSING)
-    if isinstance(value, list) and name.isascii() and name.isdigit() and len(name) < 8:
-        elements = cast("list[Json]", value)
-        index = int(name)
-        return elements[index] if index < len(elements) else MISSING
-    return MISSING
-
-
-def _plain_text(value: Json) -> str | None:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else None
+def _distinct(found: Iterator[Found]) -> Iterator[Found]:
+    """What ``**`` reaches over two ways, once."""
+    seen: set[tuple[int, tuple[str, ...]]] = set()
+    for one in found:
+        value = one.trail[-1]
+        if isinstance(value, dict | list):
+            key = (id(cast("object", value)), one.words)
+            if key in seen:
+                continue
+            seen.add(key)
+        yield one

@@ -8,23 +8,15 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import product
 
-from edge.pointer import CAPTURE
+from edge.captures import names, substitute
+
+__all__ = ["choices", "combinations", "count", "is_signal_path", "names", "substitute"]
 
 Where = Mapping[str, str | tuple[str, ...] | Mapping[str, str]]
 
 MOST_COMBINATIONS = 100_000
 _SPAN = re.compile(r"\{([0-9]{1,6})\.\.([0-9]{1,6})\}")
 _PATH = re.compile(r"[a-z0-9][a-z0-9-]*(?:/[a-z0-9][a-z0-9-]*)+")
-
-
-def names(template: str) -> tuple[str, ...]:
-    """The captures of a template, in order."""
-    return tuple(CAPTURE.findall(template))
-
-
-def substitute(template: str, values: Mapping[str, str]) -> str:
-    """Put the values into the ``{name}`` places; unknown names stay."""
-    return CAPTURE.sub(lambda match: values.get(match[1], match[0]), template)
 
 
 def is_signal_path(path: str) -> bool:

@@ -75,7 +75,7 @@ class Document:
         try:
             return kind.model_validate(self.data)
         except ValidationError as error:
-            raise ConfigError(self._explain(problem) for problem in _causes(error.errors())) from error
+            raise ConfigError(self.explain(problem) for problem in _causes(error.errors())) from error
 
     def _substituted(self, data: object, keys: tuple[Key, ...], environment: Mapping[str, str]) -> object:
         if isinstance(data, dict):
@@ -95,7 +95,8 @@ class Document:
             self._written[keys] = data
         return value
 
-    def _explain(self, problem: ErrorDetails) -> str:
+    def explain(self, problem: ErrorDetails) -> str:
+        """A problem that pydantic found, in our words, with file, line and key."""
         kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
         keys = _real_location(self.data, problem["loc"])
         if kind == "extra_forbidden":

@@ -16,6 +16,7 @@ from edge.dead_letters import DeadLetter, DeadLetters
 from edge.deadband import Deadband, Thinner
 from edge.last_read import LastRead
 from edge.mapping import Incoming, MappedMessage, TopicMapping
+from edge.sources.mqtt_metadata import RememberedMetadata
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.source import Memory, Sink, SourceState, SourceStatus
 from twin.errors import Rejected, Retryable
@@ -76,6 +77,7 @@ class MqttSource:
         self._letters = DeadLetters(settings.dead_letters or dead_letters, settings.dead_letters_max_bytes)
         self._last_read = last_read or LastRead(self._handles)
         self._memory = memory
+        self._metadata = RememberedMetadata(settings.name, self._mapping, memory)
         self._doubted = False  # a session was begun by us and what went before it is not accounted for yet
         self._heard_ns = clock()
         self._unqueued: set[int] = _unqueued(settings, handles)
@@ -86,7 +88,7 @@ class MqttSource:
         self._since_ns = clock()
         self._silent_since_ns = 0
         self._session_resumed = False
-        self._counts = dict.fromkeys(("messages", "rejected", "gaps"), 0)
+        self._counts = dict.fromkeys(("messages", "rejected", "gaps", "described"), 0)
         self._values = 0
         self._newest_ns = 0
 
@@ -116,6 +118,7 @@ class MqttSource:
         backoff = Backoff(most_s=5.0)
         key = f"session-doubted/{self.name}"
         self._doubted = self._memory is not None and bool(await self._memory.recall(key))
+        await self._metadata.recall()
         while True:
             try:
                 if self._memory is not None:  # a kill from here on must not make a new session look like the old one
@@ -147,6 +150,7 @@ class MqttSource:
             if client.waiting() and len(messages) < _MOST_AT_ONCE:
                 continue
             await self._keep(self._understand(messages), sink)
+            await self._metadata.remember()
             for kept in messages:
                 client.acknowledge(kept)
             messages = []
@@ -179,6 +183,8 @@ class MqttSource:
                 self._refuse(incoming, [error], harvest)
                 continue
             harvest.readings += mapped.readings
+            if mapped.described is not None:
+                self._counts["described"] = mapped.described
             if mapped.rejected:
                 self._refuse(incoming, mapped.rejected, harvest)
             if mapped.sequence is not None:

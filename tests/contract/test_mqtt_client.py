@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,23 +15,6 @@ from cryptography.x509.oid import NameOID
 from tests.servers import Broker, amqtt, free_port, mosquitto, open_folder
 from twin.errors import Retryable
 from twin.wire.mqtt import BrokerSettings, Client, Message, PublishDenied, TlsSettings, connect
-
-
-@pytest.fixture(scope="module")
-def mosquitto_broker() -> Iterator[Broker]:
-    with mosquitto("allow_anonymous true\nmax_queued_messages 100000") as broker:
-        yield broker
-
-
-@pytest.fixture(scope="module")
-def amqtt_broker() -> Iterator[Broker]:
-    with amqtt() as broker:
-        yield broker
-
-
-@pytest.fixture(params=["mosquitto", "amqtt"])
-def broker(request: pytest.FixtureRequest) -> Broker:
-    return request.getfixturevalue(f"{request.param}_broker")
 
 
 def at(broker: Broker, **more) -> BrokerSettings:

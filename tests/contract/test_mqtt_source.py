@@ -4,19 +4,17 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-
-import pytest
 
 from edge.last_read import LastRead
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.source import Sink, SourceState
 from edge.spool import Spool, open_spool
-from tests.servers import Broker, amqtt, mosquitto
+from tests.servers import Broker, mosquitto
 from twin.wire.batch import decode
 from twin.wire.mqtt import BrokerSettings, connect
 from twin.wire.reading import Gap, GapCause, Lane, Reading
@@ -33,9 +31,11 @@ CRANES = {
     "topic": "terminal/tic/{crane}",
     "asset": "terminal/quay/{crane}",
     "where": {"crane": ["sts-1"]},
-    "each": "/che/[id={crane}]",
-    "leaf": "tic",
-    "signals": {"hoist-load": {"value": "/hoist/load", "unit": "kg"}},
+    "each": "/che/[id={crane}]/{signal...}",
+    "flatten": {"stop_at": "value"},
+    "when": {"/pomt": "actual|performed|"},
+    "time": {"at": "/timestamp"},
+    "signals": {"hoist-load": {"match": {"signal": "hoist/load"}, "value": "/value", "unit": "kg"}},
 }
 CARRIERS = {
     "topic": "uagv/v2/fabriquay/{carrier}/state",
@@ -46,23 +46,6 @@ CARRIERS = {
     "signals": {"battery": {"value": "/batteryState/batteryCharge"}},
 }
 NAMES = count()
-
-
-@pytest.fixture(scope="module")
-def mosquitto_broker() -> Iterator[Broker]:
-    with mosquitto("allow_anonymous true\nmax_queued_messages 100000\nmax_inflight_messages 200") as broker:
-        yield broker
-
-
-@pytest.fixture(scope="module")
-def amqtt_broker() -> Iterator[Broker]:
-    with amqtt() as broker:
-        yield broker
-
-
-@pytest.fixture(params=["mosquitto", "amqtt"])
-def broker(request: pytest.FixtureRequest) -> Broker:
-    return request.getfixturevalue(f"{request.param}_broker")
 
 
 async def until(condition: Callable[[], object], deadline_s: float = 20) -> None:
@@ -277,6 +260,39 @@ async def test_a_jump_of_the_devices_own_count_is_a_gap_of_its_signals(mosquitto
     assert (gap.handles, gap.cause) == ((5,), GapCause.SEQUENCE_JUMP)
     assert (gap.from_ns // 10**9, gap.to_ns // 10**9) == (1767225602, 1767225605)
     assert "2 messages missing" in gap.detail
+
+
+S7 = {
+    "topic": "ie/d/j/simatic/v1/{app}/dp/r/{connection}",
+    "asset": "factory/pressing/{connection}",
+    "where": {"connection": ["press-1"]},
+    "each": "/vals/[id={id}]",
+    "join": {
+        "topic": "ie/m/j/simatic/v1/{app}/dp",
+        "each": "/connections/*/dataPoints/*/dataPointDefinitions/[id={id}]",
+        "gives": {"signal": "/name"},
+    },
+    "signals": {"load": {"value": "/val"}},
+}
+S7_METADATA = {"connections": [{"dataPoints": [{"dataPointDefinitions": [{"name": "load", "id": "101"}]}]}]}
+
+
+async def test_metadata_is_known_before_the_queued_values_come_even_after_a_restart(mosquitto_broker, tmp_path):
+    source = settings(mosquitto_broker, topics=[S7])
+    values = ("ie/d/j/simatic/v1/s7c1/dp/r/press-1", {"vals": [{"id": "101", "val": 5}]})
+    async with connect(BrokerSettings(host="127.0.0.1", port=mosquitto_broker.port), client_id="plc") as plc:
+        await plc.publish("ie/m/j/simatic/v1/s7c1/dp", json.dumps(S7_METADATA).encode(), qos=1, retain=True)
+        async with spool_for(source, tmp_path) as spool:
+            async with connected(made(source, tmp_path, session="s7", memory=spool), spool) as reader:
+                await until(lambda: reader.status().facts["described"] == 1)
+                await publish(mosquitto_broker, values)
+                await until(lambda: reader.status().values == 1)
+            await publish(mosquitto_broker, *[values] * 3)
+            source_again = made(source, tmp_path, session="s7", memory=spool)
+            async with running(source_again, spool):
+                await until(lambda: source_again.status().values + source_again.status().facts["rejected"] == 3)
+            assert source_again.status().values == 3
+            assert len(await kept(spool)) == 4
 
 
 async def test_a_silent_broker_shows_in_the_status_until_it_speaks(mosquitto_broker, tmp_path):

@@ -138,7 +138,7 @@ def test_the_revision_changes_with_the_file_and_holds_no_secret(tmp_path):
         ),
         (
             ("format: ms", "format: month"),
-            "23: sources.1.topics.0.time.format: input should be 'iso', 's', 'ms', 'us' or 'ns', not 'month'",
+            "23: sources.1.topics.0.time.format: 'month' is not a format of times; use iso, auto, s, ms, us, ns, filetime",
         ),
         (("kind: mqtt", "kind: modbus"), None),
         (("words: {ON: 1, OFF: 0}", "words: {ON: 1, ON: 0}"), "26: ON: this key stands here a second time; remove one"),
