@@ -7,15 +7,17 @@ index; ``{a}:{b}`` parts of it), ``[key=value]`` the elements whose key has the 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, cast
+from itertools import pairwise
+from typing import NamedTuple
 
 from edge.captures import Wording, rest_name
 from edge.steps import MISSING, Descend, Every, Flatten, Json, Key, KeyLike, Missing, Select, Step, Trail, member
 
 __all__ = ["MISSING", "Found", "Json", "Missing", "Pointer", "Trail"]
 
-_PART = re.compile(r"/((?:\[[^\]]*\]|\{(?:[^{}]|\{[0-9,]+\})*\}|[^/])*)")
-_SELECT = re.compile(r"\[([^=\]]+)=([^\]]*)\]")
+_BRACES = r"\{(?:[^{}]|\{[0-9,]+\})*\}"
+_PART = re.compile(rf"/((?:\[(?:{_BRACES}|[^\]])*\]|{_BRACES}|[^/])*)")
+_SELECT = re.compile(rf"\[([^=\]]+)=((?:{_BRACES}|[^\]])*)\]")
 
 
 class Found(NamedTuple):
@@ -37,7 +39,7 @@ class Pointer:
         if text and not text.startswith("/"):
             raise ValueError(f"{text!r} is not a JSON pointer; it must be empty or begin with /")
         flatten = Flatten("", separator, tuple(stop_at))
-        self._build(text, tuple(_step(part, flatten) for part in _PART.findall(text)))
+        self._build(text, _steps([_step(part, flatten) for part in _PART.findall(text)]))
         if len(set(self.captures)) < len(self.captures):
             raise ValueError(f"{text!r} captures the same name twice")
         if sum(isinstance(step, Descend | Flatten) for step in self._steps) > 1:
@@ -51,7 +53,6 @@ class Pointer:
         self.captures: tuple[str, ...] = tuple(name for step in steps for name in step.captures)
         plain = [step.name for step in steps if isinstance(step, Key)]
         self._plain: tuple[str, ...] | None = tuple(plain) if len(plain) == len(steps) else None
-        self._descends = any(isinstance(step, Descend) for step in steps)
 
     def bind(self, known: Mapping[str, str]) -> "Pointer":
         """With the captures that are known put in, whatever characters they hold."""
@@ -72,11 +73,10 @@ class Pointer:
         return document
 
     def all(self, document: Json) -> Iterator[Found]:
-        """Every value found, each once."""
+        """Every value found."""
         if not self._steps:
             return iter((Found((document,), ()),))
-        found = self._walk((document,), 0, ())
-        return _distinct(found) if self._descends else found
+        return self._walk((document,), 0, ())
 
     def values(self, document: Json) -> Sequence[Json]:
         """Every value found, and nothing else of it."""
@@ -119,14 +119,9 @@ def _step(part: str, flatten: Flatten) -> Step:
     return Key(part.replace("~1", "/").replace("~0", "~"))
 
 
-def _distinct(found: Iterator[Found]) -> Iterator[Found]:
-    """What ``**`` reaches over two ways, once."""
-    seen: set[tuple[int, tuple[str, ...]]] = set()
-    for one in found:
-        value = one.trail[-1]
-        if isinstance(value, dict | list):
-            key = (id(cast("object", value)), one.words)
-            if key in seen:
-                continue
-            seen.add(key)
-        yield one
+def _steps(steps: list[Step]) -> tuple[Step, ...]:
+    """What ``**`` passes over is what the next step finds by itself."""
+    for index, (step, after) in enumerate(pairwise(steps)):
+        if isinstance(step, Descend) and isinstance(after, Select):
+            steps[index] = Descend(elements=False)
+    return tuple(steps)

@@ -142,7 +142,12 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Descend:
-    """``**``: the value itself and every object and array in it, at any depth."""
+    """``**``: the value itself and every object and array in it, at any depth.
+
+    Without `elements` objects in an array are not given for themselves: the step behind looks into the array anyway.
+    """
+
+    elements: bool = True
 
     @property
     def captures(self) -> tuple[str, ...]:
@@ -151,12 +156,18 @@ class Descend:
 
     def step(self, value: Json) -> Iterator[Below]:
         """From the outside inwards, in the order of the document."""
-        waiting: list[Trail] = [()]
+        waiting: list[tuple[Trail, bool]] = [((), True)]
         while waiting:
-            trail = waiting.pop()
-            yield trail, ()
-            inside = [element for _, element in _members(trail[-1] if trail else value)]
-            waiting += [(*trail, element) for element in reversed(inside) if isinstance(element, dict | list)]
+            trail, is_given = waiting.pop()
+            if is_given:
+                yield trail, ()
+            here: Json = trail[-1] if trail else value
+            inside = [element for _, element in _members(here)]
+            give = self.elements or not isinstance(here, list)
+            for element in reversed(inside):
+                if isinstance(element, dict | list):
+                    found: Json = cast("Json", element)
+                    waiting.append(((*trail, found), give or isinstance(found, list)))
 
     def bind(self, known: Mapping[str, str]) -> Step:
         """Itself."""

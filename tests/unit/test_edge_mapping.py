@@ -2,9 +2,8 @@
 
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +12,6 @@ from pydantic import ValidationError
 
 from edge.mapping import MOST_BYTES, Incoming, MappedMessage, TopicMapping, topic_filter
 from edge.mapping_settings import MqttTopic
-from edge.pointer import MISSING, Pointer
-from edge.timestamps import timestamp_ns
 from twin.errors import Rejected
 from twin.wire.reading import Quality
 
@@ -378,51 +375,6 @@ def test_a_message_of_which_nothing_can_be_used_is_rejected(payload, reason):
 # --- times
 
 
-@pytest.mark.parametrize(
-    ("value", "time_format", "expected"),
-    [
-        (1631186545, "s", 1631186545_000000000),
-        (1631186545.04, "s", 1631186545_040000000),
-        ("1670001234567", "ms", 1670001234567_000000),
-        (1670001234567.5, "ms", 1670001234567_500000),
-        (1670001234567891, "us", 1670001234567891_000),
-        (1670001234567891234, "ns", 1670001234567891234),
-        ("2022-03-18T12:55:21.3424136Z", "iso", 1647608121_342413600),
-        ("2022-03-18T12:55:21.123456789123+01:00", "iso", 1647604521_123456789),
-        ("2022-03-18 12:55:21", "iso", 1647608121_000000000),
-        ("2022-03-18T12:55-0130", "iso", 1647613500_000000000),
-        ("2016-12-31T23:59:60Z", "iso", 1483228800_000000000),
-    ],
-)
-def test_times_are_read_in_every_format_that_devices_use(value, time_format, expected):
-    assert timestamp_ns(value, time_format) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "time_format"),
-    [
-        ("yesterday", "iso"), ("2022-13-01T00:00:00Z", "iso"), ("2022-02-30T00:00:00", "iso"),
-        ("2022-01-01T25:00Z", "iso"), (5, "iso"), (True, "s"),
-        ("", "s"), (1e30, "s"), (10**30, "ns"), ([], "ms"), ("9" * 19, "s"),
-    ],
-)  # fmt: skip
-def test_what_is_no_time_is_refused(value, time_format):
-    with pytest.raises(Rejected) as caught:
-        timestamp_ns(value, time_format)
-    assert caught.value.reason == "bad-time"
-
-
-@given(
-    st.datetimes(min_value=NAIVE_1970, max_value=NAIVE_1970.replace(year=2200)),
-    st.sampled_from([UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns")]),
-)
-def test_an_iso_time_equals_what_the_standard_library_reads(naive, zone):
-    aware = naive.replace(tzinfo=zone)
-    expected = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
-    assert timestamp_ns(naive.isoformat(), "iso", zone) == expected
-    assert timestamp_ns(aware.astimezone(UTC).isoformat(), "iso") == expected
-
-
 @pytest.mark.parametrize("stamp", [0, 1700000000, 946684799999, 1767225600000 + 86_400_001])
 def test_a_clock_that_cannot_be_right_is_replaced_by_the_receive_time_and_flagged(stamp):
     (reading,) = send(UMH, "umh/v1/ent/site/Press3/_raw/Temp", {"value": 1, "timestamp_ms": stamp}).readings
@@ -449,32 +401,6 @@ def test_a_bad_time_costs_its_value_only():
     mapped = send(TIC, "terminal/tic/sts-1", message)
     assert [reading.value for reading in mapped.readings] == [3.0]
     assert mapped.rejected[0].reason == "bad-time"
-
-
-# --- pointers
-
-
-def test_pointers_find_what_rfc_6901_says():
-    document = {"foo": ["bar", "baz"], "": 0, "a/b": 1, "m~n": 8, "c%d": 2, " ": 7}
-    expected = {
-        "": document,
-        "/foo": ["bar", "baz"],
-        "/foo/0": "bar",
-        "/": 0,
-        "/a~1b": 1,
-        "/m~0n": 8,
-        "/c%d": 2,
-        "/ ": 7,
-    }
-    assert {text: Pointer(text).first(document) for text in expected} == expected
-    assert Pointer("/foo/2").first(document) is MISSING
-    assert Pointer("/foo/bar").first(document) is MISSING
-
-
-@pytest.mark.parametrize("text", ["x", "/{Slot}", "/[id]", "/{a}/{a}", "/{a:[}", "/**/a/**", "/{a...}/b"])
-def test_a_pointer_that_cannot_be_meant_is_refused(text):
-    with pytest.raises(ValueError, match=r"pointer|understood|twice|brace|regular expression|any depth|last step"):
-        Pointer(text)
 
 
 @pytest.mark.parametrize(

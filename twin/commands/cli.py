@@ -103,6 +103,45 @@ def edge_check(config: Configuration) -> None:
     typer.secho(f"{config}: ok, node {settings.node}, {len(settings.sources)} sources", fg="green")
 
 
+@edge_app.command("map")
+def edge_map(
+    config: Annotated[Path, typer.Argument(help="The agent's configuration.")],
+    topic: Annotated[str, typer.Option("--topic", "-t", help="The topic of the message.")],
+    payload: Annotated[str, typer.Option("--payload", "-p", help="The file with the payload; - for stdin.")] = "-",
+    metadata: Annotated[
+        list[str] | None, typer.Option("--metadata", help="topic=file of metadata that came before; may be repeated.")
+    ] = None,
+    retained: Annotated[bool, typer.Option("--retained", help="As if the broker had kept the message.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per reading.")] = False,
+) -> None:
+    """Show the signals, values and times that an MQTT message gives, or why it is refused. Touches no network."""
+    from twin.commands.map_message import map_message
+
+    tried = map_message(config, topic, payload, metadata=metadata or (), retained=retained, as_json=as_json)
+    for line in tried.lines:
+        typer.echo(line)
+    if not tried.useful:
+        raise typer.Exit(1)
+
+
+@edge_app.command("mappings")
+def edge_mappings(
+    name: Annotated[str | None, typer.Argument(help="Show the file of this mapping, to copy and change.")] = None,
+) -> None:
+    """The dialects that can be named in an edge configuration: mapping: <name>."""
+    from edge.mapping_files import shipped_mappings
+
+    found = {one.name: one for one in shipped_mappings()}
+    if name is not None and name not in found:
+        raise ConfigError(f"there is no mapping {name!r}; there are {', '.join(found)}")
+    if name is not None:
+        typer.echo(found[name].path.read_text(encoding="utf-8"), nl=False)
+        return
+    width = max(map(len, found))
+    for one in found.values():
+        typer.echo(f"{one.name:<{width}}  {one.description}")
+
+
 @app.command()
 def run(config: Configuration = TWIN_YAML) -> None:
     """Run the hot path: receive, commit, judge, publish the live state."""
