@@ -130,6 +130,7 @@ class MqttSource:
                     session_expiry_s=self._settings.session_expiry_s,
                     max_inbound=_MOST_INBOUND,
                     manual_ack=True,
+                    receive_maximum=self._settings.in_flight,
                 ) as client:
                     self._doubted = self._doubted or not client.session_present
                     await client.subscribe(self._mapping.subscriptions())

@@ -20,6 +20,9 @@ class MqttSettings(Settings):
     clean_session: bool = False  # false: the broker keeps messages (QoS 1) for us while we are away
     redelivers: bool = True  # False: the broker forgets what was on its way when we left, so every absence is a gap
     session_expiry_s: Annotated[int, Field(ge=0, le=0xFFFFFFFE)] = 86_400  # … for so long (MQTT 5)
+    in_flight: Annotated[int, Field(ge=1, le=65_535)] = (
+        1000  # messages on their way that are not on our disk yet (MQTT 5)
+    )
     silent_after_s: Annotated[float, Field(gt=0)] = 60.0  # without any message the status says so
     dead_letters: Path | None = None  # default: <name>.dead-letters.jsonl beside the spool
     dead_letters_max_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000

@@ -3,15 +3,10 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.certificates import Authority
 from tests.servers import Broker, amqtt, free_port, mosquitto, open_folder
 from twin.errors import Retryable
 from twin.wire.mqtt import BrokerSettings, Client, Message, PublishDenied, TlsSettings, connect
@@ -258,36 +253,13 @@ async def test_users_of_the_embedded_broker_need_their_password():
                 pass
 
 
-def write_certificate(folder: Path) -> None:
-    """A certificate for localhost that signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "crt").write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key").write_bytes(private)
-
-
 async def test_tls_carries_everything_even_through_a_full_queue_and_checks_the_name():
-    config = "allow_anonymous true\ncertfile {folder}/crt\nkeyfile {folder}/key"
+    config = "allow_anonymous true\ncertfile {folder}/server.crt\nkeyfile {folder}/server.key"
     with open_folder("tls") as folder:
-        write_certificate(folder)
+        authority = Authority(folder)
+        authority.server("server")
         with mosquitto(config, folder=folder) as broker:
-            tls = TlsSettings(ca=folder / "crt")
+            tls = TlsSettings(ca=authority.ca)
             settings = BrokerSettings(host="localhost", port=broker.port, tls=tls)
             async with (
                 connect(settings, client_id="tls-in", max_inbound=8) as reader,

@@ -1,44 +1,15 @@
 """What a connection to the broker needs to know, and what goes over it: settings, messages, refusals. No driver."""
 
-import ssl
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from twin.errors import Retryable
 from twin.settings import Settings
+from twin.wire.tls import TlsSettings
 
-
-class _TidySocket(ssl.SSLSocket):
-    """Closes itself when the handshake fails, since then nobody else knows it."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
-
-
-class TlsSettings(Settings):
-    """TLS to the broker; without `ca` the system's certificates decide."""
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-
-    def context(self) -> ssl.SSLContext:
-        """The files, read; Retryable when they cannot be, since they may be renewed at any time."""
-        try:
-            context = ssl.create_default_context(cafile=self.ca)
-            context.sslsocket_class = _TidySocket
-            if self.certificate is not None:
-                context.load_cert_chain(self.certificate, self.key)
-        except OSError as error:
-            raise Retryable(f"the certificates for the broker cannot be read: {error}") from error
-        return context
+__all__ = ["BrokerSettings", "Message", "PublishDenied", "TlsSettings"]
 
 
 class BrokerSettings(Settings):

@@ -29,8 +29,12 @@ async def connect(
     session_expiry_s: int = 3600,
     max_inbound: int = 1000,
     manual_ack: bool = False,
+    receive_maximum: int = 0,
 ) -> AsyncGenerator[Client]:
     """A connection for the length of the block.
+
+    With `manual_ack` the broker has at most `receive_maximum` messages on their way that were not acknowledged (MQTT 5;
+    0 and 3.1.1: as many as the broker likes).
 
     Raises:
         Retryable: unreachable, refused, or not answered.
@@ -41,10 +45,15 @@ async def connect(
     inner = await asyncio.to_thread(_inner, settings, protocol, client_id, clean_session, manual_ack)
     if will is not None:
         inner.will_set(will.topic, will.payload, will.qos, will.retain)
-    client = Client(inner, protocol, settings.keepalive_s, max_inbound)
+    client = Client(inner, protocol, settings, max_inbound)
     try:
         try:
-            await client.open(settings, clean_session=clean_session, session_expiry_s=session_expiry_s)
+            await client.open(
+                settings,
+                clean_session=clean_session,
+                session_expiry_s=session_expiry_s,
+                receive_maximum=receive_maximum,
+            )
         except Retryable as error:
             if not isinstance(error, Refused):
                 _spoken.pop((settings.host, settings.port), None)  # the next broker there may be another one
@@ -66,7 +75,7 @@ async def _protocol(settings: BrokerSettings, client_id: str) -> str:
     if address not in _spoken:
         bare = settings.model_copy(update={"username": None, "password": None})
         inner = await asyncio.to_thread(_inner, bare, "5", f"{client_id}-probe", True, False)
-        probe = Client(inner, "5", settings.keepalive_s, 1)
+        probe = Client(inner, "5", settings, 1)
         try:
             await probe.open(bare, clean_session=True, session_expiry_s=0)
         except UnsupportedProtocol:

@@ -39,11 +39,12 @@ class Refused(Retryable):
 class Client:
     """One connection. Made by `connect`; all of it runs in the event loop."""
 
-    def __init__(self, inner: paho.Client, protocol: str, keepalive_s: int, max_inbound: int) -> None:
+    def __init__(self, inner: paho.Client, protocol: str, settings: BrokerSettings, max_inbound: int) -> None:
         self.protocol: str = protocol  # "5" or "3.1.1"
         self.session_present: bool = False
         self._inner: paho.Client = inner
-        self._socket: PahoSocket = PahoSocket(inner, keepalive_s, self._end)
+        self._socket: PahoSocket = PahoSocket(inner, settings.keepalive_s, settings.tls, self._end)
+        self._has_tls: bool = settings.tls is not None
         self._ended: str | None = None
         self._connected: Answer = _answer()
         self._max_packet_bytes: int = 0  # 0 = the broker names no limit
@@ -117,13 +118,18 @@ class Client:
         if message.qos and self._ended is None:
             self._inner.ack(message.packet_id, message.qos)
 
-    async def open(self, settings: BrokerSettings, *, clean_session: bool, session_expiry_s: int) -> None:
+    async def open(
+        self, settings: BrokerSettings, *, clean_session: bool, session_expiry_s: int, receive_maximum: int = 0
+    ) -> None:
         """Dial and wait for the broker's word; `connect` does it."""
         self._resumed = not clean_session
         options: dict[str, Any] = {"clean_start": clean_session} if self.protocol == "5" else {}
-        if self.protocol == "5" and not clean_session:
+        if self.protocol == "5" and (receive_maximum or not clean_session):
             options["properties"] = properties = Properties(PacketTypes.CONNECT)
-            properties.SessionExpiryInterval = session_expiry_s
+            if not clean_session:
+                properties.SessionExpiryInterval = session_expiry_s
+            if receive_maximum:
+                properties.ReceiveMaximum = receive_maximum
         await self._socket.dial(settings.host, settings.port, **options)
         await _wait(self._connected, CONNECT_TIMEOUT_S, "answer to the connect")
 
@@ -187,7 +193,13 @@ class Client:
     def _on_disconnect(
         self, _client: paho.Client, _data: object, _flags: object, code: ReasonCode, _found: object
     ) -> None:
-        _settle(self._connected, UnsupportedProtocol(f"the broker closed without an answer: {code}"))
+        trouble = self._socket.trouble
+        if trouble is not None:
+            _settle(self._connected, Retryable(trouble))
+            self._end(trouble)
+            return
+        hint = "" if self._has_tls else "; if this is a port for TLS, say so with tls"
+        _settle(self._connected, UnsupportedProtocol(f"the broker closed without an answer: {code}{hint}"))
         self._end(f"the broker disconnected: {code}")
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:

@@ -16,6 +16,7 @@ import paho.mqtt.client as paho
 from paho.mqtt import MQTTException
 
 from twin.errors import Retryable
+from twin.wire.tls import TidySocket, TlsSettings, explain
 
 TICK_S = 1.0
 READS_PER_TURN = 16  # packets taken before other tasks get their turn
@@ -25,15 +26,19 @@ _UNREADABLE = (OSError, ValueError, IndexError, TypeError, struct.error, MQTTExc
 class PahoSocket:
     """Drives one paho client for the life of one connection."""
 
-    def __init__(self, inner: paho.Client, keepalive_s: int, on_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, inner: paho.Client, keepalive_s: int, tls: TlsSettings | None, on_lost: Callable[[str], None]
+    ) -> None:
         self.progress: int = 0  # counted up by whoever handles a packet; reading goes on while it grows
         self._inner: paho.Client = inner
         self._keepalive_s: int = keepalive_s
+        self._tls: TlsSettings | None = tls
         self._on_lost: Callable[[str], None] = on_lost
         self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._paused: bool = False
         self._pinged_at_s: float = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._dialled: socket.socket | None = None
 
     async def dial(self, host: str, port: int, **options: Any) -> None:  # noqa: ANN401
         """TCP and TLS in a thread, the CONNECT packet sent, then everything else in the loop.
@@ -50,8 +55,22 @@ class PahoSocket:
             attempt.add_done_callback(lambda done: done.cancelled() or done.exception() or self.drop())
             raise
         except (OSError, ValueError) as error:
-            raise Retryable(f"the broker at {host}:{port} cannot be reached: {error}") from error
+            reason = explain(error, host, self._tls) if isinstance(error, OSError) else None
+            if (
+                isinstance(error, ConnectionError)
+                and self._tls is not None
+                and not isinstance(error, ConnectionRefusedError)
+            ):
+                reason = f"it closed the connection when TLS was begun ({error}); is {port} its TLS port?"
+            raise Retryable(f"the broker at {host}:{port} cannot be reached: {reason or error}") from error
         self._watch()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why TLS ended the connection, None when it did not."""
+        wire = self._dialled
+        error = wire.trouble if isinstance(wire, TidySocket) else None
+        return None if error is None else explain(error, "", self._tls)
 
     @property
     def paused(self) -> bool:
@@ -105,6 +124,7 @@ class PahoSocket:
         if wire is None:
             self._on_lost("the connection closed at once")
             return
+        self._dialled = wire
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._inner.on_socket_close = self._on_socket_close
         self._inner.on_socket_register_write = self._on_socket_register_write
