@@ -56,7 +56,7 @@ class Place:
             found = element.word(word[1:-1]) if word.startswith("{") else word
             if found is not None:
                 return found
-        for around in reversed(element.trail):
+        for around in element.trail[::-1]:
             for pointer in self._pointers:
                 value = pointer.first(around)
                 if value is not MISSING and value is not None:

@@ -8,7 +8,7 @@ index; ``{a}:{b}`` parts of it), ``[key=value]`` the elements whose key has the 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from edge.captures import Wording, rest_name
 from edge.steps import MISSING, Descend, Every, Flatten, Json, Key, KeyLike, Missing, Select, Step, Trail, member
@@ -67,7 +67,10 @@ class Pointer:
         if self._plain is None:
             return next((found.trail[-1] for found in self.all(document)), MISSING)
         for name in self._plain:
-            document = member(document, name)
+            if isinstance(document, dict):  # what `member` does first; here it counts
+                document = cast("dict[str, Json]", document).get(name, MISSING)
+            else:
+                document = member(document, name)
             if document is MISSING:
                 break
         return document

@@ -216,7 +216,11 @@ class Flatten:
     def _is_leaf(self, value: Json) -> bool:
         if not self.stop_at:
             return not isinstance(value, dict)
-        return isinstance(value, dict) and any(key in cast("dict[str, Json]", value) for key in self.stop_at)
+        if isinstance(value, dict):
+            for key in self.stop_at:
+                if key in value:
+                    return True
+        return False
 
 
 def member(value: Json, name: str) -> Json:
