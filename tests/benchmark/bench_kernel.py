@@ -17,7 +17,7 @@ from river import drift, stats
 
 from tests.benchmark.record import Result
 from twin.kernels.entry import events, tick
-from twin.kernels.layout import REPORT, empty_blocks, hot_blocks
+from twin.kernels.layout import REPORT, Columns, Model, empty_blocks, hot_blocks
 from twin.monitor.plan import make_plan
 from twin.plant.calendar import Calendar
 from twin.plant.tree import Asset, Kind, Level, Plant, Signal
@@ -82,16 +82,11 @@ class Kernel:
         self.shifts = ShiftBounds(self.plan.calendars)
         self.reports = np.zeros(65_536, REPORT)
 
-    def judge(self, batch: "Batch") -> None:
-        blocks, plan, shifts, begin = self.blocks, self.plan, self.shifts, 0
-        while begin < len(batch[0]):
-            begin, _ = events(
-                *batch, begin, 0, blocks.exact, blocks.hot, blocks.regimes, blocks.episodes, blocks.counters,
-                plan.config, plan.members, plan.member_start, shifts.bounds, shifts.start, self.reports,
-            )  # fmt: skip
-
-
-Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8], NDArray[np.int64]]
+    def judge(self, batch: Columns) -> None:
+        plan, shifts, begin = self.plan, self.shifts, 0
+        model = Model(plan.config, plan.members, plan.member_start, shifts.bounds, shifts.start)
+        while begin < len(batch.signal):
+            begin, _ = events(batch, begin, self.blocks, model, self.reports)
 
 
 def _values(instants: int) -> NDArray[np.float64]:
@@ -102,9 +97,9 @@ def _values(instants: int) -> NDArray[np.float64]:
     return 20.0 + noise
 
 
-def _batches(values: NDArray[np.float64], first: int, order: str) -> list[Batch]:
+def _batches(values: NDArray[np.float64], first: int, order: str) -> list[Columns]:
     """Instants as batches. `time`: as they arrive; `signal`: sorted by signal and time, as the store admits them."""
-    found: list[Batch] = []
+    found: list[Columns] = []
     for at in range(0, len(values), PER_BATCH):
         block = values[at : at + PER_BATCH]
         signal, instant = (
@@ -113,12 +108,12 @@ def _batches(values: NDArray[np.float64], first: int, order: str) -> list[Batch]
         )
         time_ns = START_NS + (first + at + instant) * PERIOD_NS
         by = np.lexsort((time_ns, signal)) if order == "signal" else np.arange(len(signal))
-        columns = signal[by], time_ns[by], block.reshape(-1)[by], np.zeros(len(by), np.uint8), time_ns[by]
-        found.append(columns)
+        quality = np.zeros(len(by), np.uint8)
+        found.append(Columns(signal[by], time_ns[by], block.reshape(-1)[by], quality, time_ns[by], 0))
     return found
 
 
-def _ours_rate(kernel: Kernel, batches: Sequence[Batch]) -> float:
+def _ours_rate(kernel: Kernel, batches: Sequence[Columns]) -> float:
     started_s = time.thread_time()
     for batch in batches:
         kernel.judge(batch)

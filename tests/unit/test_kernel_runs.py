@@ -13,6 +13,8 @@ from twin.kernels.layout import (
     REPORT,
     STATE,
     Blocks,
+    Columns,
+    Model,
     empty_blocks,
 )
 
@@ -40,14 +42,11 @@ class Judge:
         self.reports = np.zeros(reports, REPORT)
         self.told: list[np.ndarray] = []
 
-    def judge(self, batch: tuple[np.ndarray, ...]) -> None:
-        blocks, begin = self.blocks, 0
-        while begin < len(batch[0]):
-            begin, used = events(
-                *batch, begin, 3, blocks.exact, blocks.hot, blocks.regimes, blocks.episodes, blocks.counters,
-                self.config, self.members, self.member_start, np.zeros(1, np.int64), np.zeros(2, np.int32),
-                self.reports,
-            )  # fmt: skip
+    def judge(self, batch: Columns) -> None:
+        model = Model(self.config, self.members, self.member_start, np.zeros(1, np.int64), np.zeros(2, np.int32))
+        begin = 0
+        while begin < len(batch.signal):
+            begin, used = events(batch, begin, self.blocks, model, self.reports)
             self.told.append(self.reports[:used].copy())
 
     def state(self) -> list[bytes]:
@@ -62,7 +61,7 @@ class Judge:
         return told
 
 
-def batch(seed: int, number: int) -> tuple[np.ndarray, ...]:
+def batch(seed: int, number: int) -> Columns:
     """One batch sorted by signal and time: noise of coarse steps, and by turns everything that is not plain."""
     dice = np.random.default_rng([seed, number])
     value = np.round(dice.standard_normal((SIGNALS, PER_BATCH)), 1)
@@ -85,7 +84,7 @@ def batch(seed: int, number: int) -> tuple[np.ndarray, ...]:
     kept = dice.random(len(signal)) > 0.05  # runs of unequal length
     kept &= signal != 39 if number % 2 else signal != 11  # and lanes that are empty
     columns = signal, time, value.reshape(-1), quality.reshape(-1), time + 1_000_000
-    return tuple(np.ascontiguousarray(column[kept]) for column in columns)
+    return Columns(*(np.ascontiguousarray(column[kept]) for column in columns), node=3)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -95,8 +94,8 @@ def test_a_sorted_batch_gives_what_its_rows_give_one_by_one(seed: int, reports: 
     for number in range(BATCHES):
         columns = batch(seed, number)
         together.judge(columns)
-        for row in range(len(columns[0])):
-            alone.judge(tuple(column[row : row + 1] for column in columns))
+        for row in range(len(columns.signal)):
+            alone.judge(Columns(*(column[row : row + 1] for column in columns[:5]), node=3))
         assert together.state() == alone.state()
     assert together.reported().tobytes() == alone.reported().tobytes()
     assert {OPENED, CLOSED, ENTERED} <= set(together.reported()["what"].tolist())
@@ -104,7 +103,7 @@ def test_a_sorted_batch_gives_what_its_rows_give_one_by_one(seed: int, reports: 
 
 def test_rows_of_a_signal_that_comes_back_are_taken_in_their_order() -> None:
     first, second = batch(1, 0), batch(1, 1)
-    twice = tuple(np.concatenate([one, two]) for one, two in zip(first, second, strict=True))
+    twice = Columns(*(np.concatenate(both) for both in zip(first[:5], second[:5], strict=True)), node=3)
     together, apart = Judge(), Judge()
     together.judge(twice)
     apart.judge(first)

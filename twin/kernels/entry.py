@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernels.compiled import compiled
-from twin.kernels.layout import DETECTORS, LANES, MEASUREMENT, Float, Records
+from twin.kernels.layout import DETECTORS, LANES, MEASUREMENT, WIDE, WIDTH, Blocks, Columns, Float, Model, Records
 from twin.kernels.packed import (
     S_CUSUM,
     S_DT_S,
@@ -18,13 +18,21 @@ from twin.kernels.packed import (
     S_SAME,
     S_X,
     S_Z,
-    WIDTH,
     no_samples,
     step_block,
 )
-from twin.kernels.regimes import WIDE, place
+from twin.kernels.regimes import place
 from twin.kernels.runs import L_ROW, WORTH_PACKING, advance_together, lay_out, no_runs, repeats
-from twin.kernels.sample import BAD, SEVERITY, is_good, is_plain, relative, report_episodes, seconds_between, take
+from twin.kernels.sample import (
+    is_good,
+    is_plain,
+    note,
+    relative,
+    repeats_last,
+    report_episodes,
+    seconds_between,
+    take,
+)
 from twin.kernels.univariate import ONE, ZERO, Hot, step
 
 ONE_LANE = np.uint64(1)
@@ -40,17 +48,7 @@ def neighbours(signal: NDArray[np.int32]) -> int:
 
 
 @compiled
-def settle(
-    samples: Hot,
-    block: int,
-    count: int,
-    exact: Records,
-    hot: Hot,
-    config: Records,
-    episodes: Records,
-    reports: Records,
-    used: int,
-) -> int:
+def settle(samples: Hot, block: int, count: int, blocks: Blocks, config: Records, reports: Records, used: int) -> int:
     """Judge the `count` samples that wait for each other in `block`; returns the reports used.
 
     An episode never opens with its first sample, so nothing is reported here, and the order of reports does not
@@ -60,13 +58,13 @@ def settle(
         return used
     begin = np.uint64(block) * WIDE
     if count >= WORTH_PACKING:
-        step_block(hot, begin, samples)
+        step_block(blocks.hot, begin, samples)
     for lane in range(WIDTH):
         if samples[S_PRESENT + lane] == ZERO:
             continue
         if count < WORTH_PACKING:
             exceeded, _, z, cusum = step(
-                hot,
+                blocks.hot,
                 begin + lane,
                 0,
                 samples[S_X + lane],
@@ -80,91 +78,51 @@ def settle(
         if exceeded != 0:
             i = block * LANES + int(lane)
             verdict = (exceeded, exceeded, z, cusum)
-            used = report_episodes(exact[i], hot, config[i], episodes[i], verdict, i, reports, used)
+            exact_i, episodes_i = blocks.exact[i], blocks.episodes[i]
+            used = report_episodes(exact_i, blocks.hot, config[i], episodes_i, verdict, i, reports, used)
     return used
 
 
 @compiled
-def _runs(
-    signal: NDArray[np.int32],
-    time: NDArray[np.int64],
-    value: NDArray[np.float64],
-    quality: NDArray[np.uint8],
-    received: NDArray[np.int64],
-    begin: int,
-    node: int,
-    exact: Records,
-    hot: Hot,
-    regimes: Records,
-    episodes: Records,
-    counters: Records,
-    config: Records,
-    members: NDArray[np.int32],
-    member_start: NDArray[np.int32],
-    bounds: NDArray[np.int64],
-    bound_start: NDArray[np.int32],
-    reports: Records,
-) -> tuple[int, int]:
+def sorted_events(columns: Columns, begin: int, blocks: Blocks, model: Model, reports: Records) -> tuple[int, int]:
     """`events` for batches that are sorted by signal, or nearly."""
     used = 0
     samples = no_samples()
     rows, values = no_runs()
+    size = columns.signal.shape[0]
     e = begin
-    while e < signal.shape[0]:
+    while e < size:
         room = (reports.shape[0] - used) // DETECTORS  # a sample has no more than so many reports
-        if room < min(signal.shape[0] - e, reports.shape[0] // (2 * DETECTORS)):
+        if room < min(size - e, reports.shape[0] // (2 * DETECTORS)):
             return e, used
-        end = lay_out(e, min(signal.shape[0], e + room), signal, config, rows)
+        end = lay_out(e, min(size, e + room), columns.signal, model.config, rows)
         if end > e:
-            block = signal[e] // LANES
-            advance_together(
-                block, rows, values, samples, time, value, quality, received, node, exact, hot, episodes, config,
-                reports, used,
-            )  # fmt: skip
+            block = columns.signal[e] // LANES
+            advance_together(block, rows, values, samples, columns, blocks, model.config, reports, used)
         else:
             end = e + 1
         for row in range(e, end):
-            lane = np.uint64(signal[row]) % WIDTH
-            if row >= rows[L_ROW + lane]:
-                used = take(
-                    row, signal, time, value, quality, received, node, exact, hot, regimes, episodes, counters, config,
-                    members, member_start, bounds, bound_start, reports, used,
-                )  # fmt: skip
+            if row >= rows[L_ROW + np.uint64(columns.signal[row]) % WIDTH]:
+                used = take(row, columns, blocks, model, reports, used)
         e = end
     return e, used
 
 
 @compiled
-def _mixed(
-    signal: NDArray[np.int32],
-    time: NDArray[np.int64],
-    value: NDArray[np.float64],
-    quality: NDArray[np.uint8],
-    received: NDArray[np.int64],
-    begin: int,
-    node: int,
-    exact: Records,
-    hot: Hot,
-    regimes: Records,
-    episodes: Records,
-    counters: Records,
-    config: Records,
-    members: NDArray[np.int32],
-    member_start: NDArray[np.int32],
-    bounds: NDArray[np.int64],
-    bound_start: NDArray[np.int32],
-    reports: Records,
-) -> tuple[int, int]:
+def mixed_events(columns: Columns, begin: int, blocks: Blocks, model: Model, reports: Records) -> tuple[int, int]:
     """`events` for batches in any order: neighbours of one block are judged together."""
     used = 0
     room = reports.shape[0] - DETECTORS
     samples = no_samples()
     block = 0
     count = 0
-    packing = 2 * neighbours(signal) > signal.shape[0]
-    for e in range(begin, signal.shape[0]):
+    signal, time, value, quality, received, node = columns
+    exact, hot, config = blocks.exact, blocks.hot, model.config
+    size = signal.shape[0]
+    packing = 2 * neighbours(signal) > size
+    for e in range(begin, size):
         if used >= room:
-            return e, settle(samples, block, count, exact, hot, config, episodes, reports, used)
+            return e, settle(samples, block, count, blocks, config, reports, used)
         i = signal[e]
         t = time[e]
         v = float(value[e])
@@ -173,74 +131,35 @@ def _mixed(
         lane = np.uint64(i) % WIDTH
         alone = int(config_i["machine_state"]) == 1  # it changes the baselines of others
         if count > 0 and (alone or i // LANES != block or samples[S_PRESENT + lane] != ZERO):
-            used = settle(samples, block, count, exact, hot, config, episodes, reports, used)
+            used = settle(samples, block, count, blocks, config, reports, used)
             count = 0
         before_ns = int(exact_i["time"])
         measured = packing and int(config_i["kind"]) == MEASUREMENT and t > before_ns
         if measured and is_good(int(quality[e]), v) and is_plain(exact_i, config_i, t, v):
-            same = v == float(exact_i["value"]) and (int(exact_i["quality"]) & SEVERITY) < BAD
-            exact_i["time"] = t
-            exact_i["value"] = v
-            exact_i["received"] = received[e]
-            exact_i["quality"] = quality[e]
-            exact_i["node"] = node
+            samples[S_SAME + lane] = ONE if repeats_last(exact_i, v) else ZERO
+            note(exact_i, t, v, quality[e], received[e], node)
             samples[S_X + lane] = relative(exact_i, hot, place(i), v)
-            samples[S_SAME + lane] = ONE if same else ZERO
             samples[S_DT_S + lane] = seconds_between(before_ns, t)
             samples[S_GAP_S + lane] = config_i["gap_s"]
             samples[S_PRESENT + lane] = ONE
             block = i // LANES
             count += 1
             continue
-        used = take(
-            e, signal, time, value, quality, received, node, exact, hot, regimes, episodes, counters, config,
-            members, member_start, bounds, bound_start, reports, used,
-        )  # fmt: skip
-    return signal.shape[0], settle(samples, block, count, exact, hot, config, episodes, reports, used)
+        used = take(e, columns, blocks, model, reports, used)
+    return size, settle(samples, block, count, blocks, config, reports, used)
 
 
 @compiled
-def events(
-    signal: NDArray[np.int32],
-    time: NDArray[np.int64],
-    value: NDArray[np.float64],
-    quality: NDArray[np.uint8],
-    received: NDArray[np.int64],
-    begin: int,
-    node: int,
-    exact: Records,
-    hot: Hot,
-    regimes: Records,
-    episodes: Records,
-    counters: Records,
-    config: Records,
-    members: NDArray[np.int32],
-    member_start: NDArray[np.int32],
-    bounds: NDArray[np.int64],
-    bound_start: NDArray[np.int32],
-    reports: Records,
-) -> tuple[int, int]:
+def events(columns: Columns, begin: int, blocks: Blocks, model: Model, reports: Records) -> tuple[int, int]:
     """Judge samples begin, begin+1, … of a batch: the result is that of one after the other.
-
-    signal [n] signal ids within the blocks; time [n] ns UTC; value [n] in the plant's unit, NaN counts as bad;
-    quality [n] `Quality`; received [n] ns UTC; node: the batch's place in the engine's list of nodes.
-    exact, config [S]; hot [ceil(S / LANES) * BLOCK]; regimes [S, REGIMES]; episodes [S, DETECTORS]; counters [slots].
-    members[member_start[a]:member_start[a+1]]: the measurements of asset a.
-    bounds[bound_start[c]:bound_start[c+1]]: where the shifts of calendar c begin and end, ns UTC.
 
     Returns:
         where it stopped (n, or earlier when `reports` is nearly full: call again from there), and the reports used.
         A sample at or before the last one of its signal is counted as late and changes nothing else.
     """
-    if 2 * repeats(signal) > signal.shape[0]:
-        return _runs(
-            signal, time, value, quality, received, begin, node, exact, hot, regimes, episodes, counters, config,
-            members, member_start, bounds, bound_start, reports,
-        )  # fmt: skip
-    return _mixed(
-        signal, time, value, quality, received, begin, node, exact, hot, regimes, episodes, counters, config,
-        members, member_start, bounds, bound_start, reports,
-    )  # fmt: skip
+    if 2 * repeats(columns.signal) > columns.signal.shape[0]:
+        return sorted_events(columns, begin, blocks, model, reports)
+    return mixed_events(columns, begin, blocks, model, reports)
 
 
 @compiled

@@ -5,8 +5,7 @@ a snapshot of another layout is refused, and the monitor replays from the store.
 """
 
 import hashlib
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ VERSION = 1
 Record: TypeAlias = Any  # one record of a block; numpy has no static type for its fields
 Records: TypeAlias = Any  # a block
 Float: TypeAlias = Any  # a float32 scalar
+Scalar: TypeAlias = Any  # an element of a column
 
 NEVER_NS = np.iinfo(np.int64).min
 LANES = 16  # signals whose hot memory lies side by side, so that one instruction advances all of them
@@ -73,6 +73,7 @@ ROWS = (
     "z_ceiling",  # greatest |z| while learning, in eighths
 )
 BLOCK = LANES * len(ROWS)
+WIDTH, WIDE = np.uint64(LANES), np.uint64(BLOCK)  # for indexing: a signed index is checked for wrap-around
 (
     MEAN,
     VAR,
@@ -222,8 +223,7 @@ def count_block(signals: NDArray[np.int32]) -> NDArray[np.void]:
     return block
 
 
-@dataclass(slots=True)
-class Blocks:
+class Blocks(NamedTuple):
     """The whole numeric state of the hot path; indexed by signal id, counters by slot."""
 
     exact: NDArray[np.void]  # [S] EXACT
@@ -231,6 +231,27 @@ class Blocks:
     regimes: NDArray[np.void]  # [S, REGIMES] REGIME
     episodes: NDArray[np.void]  # [S, DETECTORS] EPISODE
     counters: NDArray[np.void]  # [slots] COUNT
+
+
+class Columns(NamedTuple):
+    """One batch of n samples."""
+
+    signal: NDArray[np.int32]  # [n] ids within the blocks
+    time: NDArray[np.int64]  # [n] ns UTC
+    value: NDArray[np.float64]  # [n] in the plant's unit; NaN counts as bad
+    quality: NDArray[np.uint8]  # [n] twin.wire.reading.Quality
+    received: NDArray[np.int64]  # [n] ns UTC
+    node: int  # its place in the engine's list of nodes
+
+
+class Model(NamedTuple):
+    """The plant, as the kernels see it."""
+
+    config: NDArray[np.void]  # [S] CONFIG
+    members: NDArray[np.int32]
+    member_start: NDArray[np.int32]  # members[member_start[a]:member_start[a+1]]: the measurements of asset a
+    bounds: NDArray[np.int64]  # ns UTC
+    bound_start: NDArray[np.int32]  # bounds[bound_start[c]:bound_start[c+1]]: where shifts of calendar c begin and end
 
 
 def empty_blocks(size: int, counters: NDArray[np.int32]) -> Blocks:

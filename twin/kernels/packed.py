@@ -20,12 +20,12 @@ from twin.kernels.layout import (
     SLOW_MEAN,
     STEP,
     VAR,
+    WIDTH,
     Z_CEILING,
     N,
 )
 from twin.kernels.univariate import ZERO, Hot, infer
 
-WIDTH = np.uint64(LANES)
 SAMPLE_ROWS = 8
 S_X, S_SAME, S_DT_S, S_GAP_S, S_PRESENT, S_EXCEEDED, S_Z, S_CUSUM = (
     np.uint64(LANES * row) for row in range(SAMPLE_ROWS)

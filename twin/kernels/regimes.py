@@ -4,17 +4,14 @@ In: the code of the state. Out: the hot memory exchanged, learning and judging p
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.kernels.compiled import compiled, inlined
 from twin.kernels.layout import (
     AGE_S,
-    BLOCK,
     COV1,
     CUSUM_CEILING,
     CUSUM_DOWN,
     CUSUM_UP,
-    LANES,
     MEAN,
     RUN,
     RUN_CEILING,
@@ -22,14 +19,16 @@ from twin.kernels.layout import (
     STEP,
     UNKNOWN_REGIME,
     VAR,
+    WIDE,
+    WIDTH,
     Z_CEILING,
+    Blocks,
+    Model,
     N,
     Record,
     Records,
 )
 from twin.kernels.univariate import PENDING, SETTLE_NS, ZERO, Hot
-
-WIDTH, WIDE = np.uint64(LANES), np.uint64(BLOCK)
 
 
 @compiled
@@ -75,19 +74,10 @@ def place(signal: int) -> np.uint64:
 
 
 @compiled
-def enter_state(
-    code: float,
-    time: int,
-    asset: int,
-    members: NDArray[np.int32],
-    member_start: NDArray[np.int32],
-    exact: Records,
-    hot: Hot,
-    regimes: Records,
-) -> None:
+def enter_state(code: float, time: int, asset: int, blocks: Blocks, model: Model) -> None:
     """A machine enters a state: each of its measurements takes out the baseline of that state and settles."""
     number = int(code) if 0.0 <= code < UNKNOWN_REGIME else UNKNOWN_REGIME
-    for m in range(member_start[asset], member_start[asset + 1]):
-        j = members[m]
-        enter_regime(exact[j], hot, place(j), regimes[j], number)
-        exact[j]["settle_until"] = time + SETTLE_NS
+    for m in range(model.member_start[asset], model.member_start[asset + 1]):
+        j = model.members[m]
+        enter_regime(blocks.exact[j], blocks.hot, place(j), blocks.regimes[j], number)
+        blocks.exact[j]["settle_until"] = time + SETTLE_NS

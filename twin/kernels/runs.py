@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernels.compiled import compiled, inlined
-from twin.kernels.layout import BASE, INV_SCALE, LANES, MEASUREMENT, Record, Records
+from twin.kernels.layout import LANES, MEASUREMENT, WIDE, WIDTH, Blocks, Columns, Record, Records
 from twin.kernels.packed import (
     S_CUSUM,
     S_DT_S,
@@ -21,12 +21,19 @@ from twin.kernels.packed import (
     S_SAME,
     S_X,
     S_Z,
-    WIDTH,
     step_block,
 )
-from twin.kernels.regimes import WIDE
-from twin.kernels.sample import BAD, EPISODE_BITS, SEVERITY, is_good, report_episodes
-from twin.kernels.univariate import ONE, ZERO, F, Hot
+from twin.kernels.sample import (
+    BAD,
+    EPISODE_BITS,
+    SEVERITY,
+    is_good,
+    note,
+    report_episodes,
+    scaled,
+    seconds_between,
+)
+from twin.kernels.univariate import ONE, ZERO, Hot
 
 NONE = -1
 WORTH_PACKING = 3  # fewer samples in a block are faster one by one
@@ -81,24 +88,6 @@ def lay_out(
     return e
 
 
-@inlined
-def note(
-    exact_i: Record,
-    row: int,
-    time: NDArray[np.int64],
-    value: NDArray[np.float64],
-    quality: NDArray[np.uint8],
-    received: NDArray[np.int64],
-    node: int,
-) -> None:
-    """`row` is the last sample of its signal."""
-    exact_i["time"] = time[row]
-    exact_i["value"] = value[row]
-    exact_i["received"] = received[row]
-    exact_i["quality"] = quality[row]
-    exact_i["node"] = node
-
-
 @compiled
 def begin_runs(
     block: int,
@@ -150,14 +139,13 @@ def next_samples(
     rows: NDArray[np.int64],
     values: NDArray[np.float64],
     samples: Hot,
-    time: NDArray[np.int64],
-    value: NDArray[np.float64],
-    quality: NDArray[np.uint8],
-    exact: Records,
-    hot: Hot,
+    columns: Columns,
+    blocks: Blocks,
 ) -> int:
     """Lay out one sample of each lane in `going`; returns the bits of the lanes that have a plain one."""
     begin = np.uint64(block) * WIDE
+    _, time, value, quality, _, _ = columns
+    exact, hot = blocks.exact, blocks.hot
     present = 0
     for k in range(LANES):
         if (going >> k) & 1 == 0:
@@ -174,10 +162,9 @@ def next_samples(
         inside = values[V_LOW + lane] <= v <= values[V_HIGH + lane]
         if not (inside and is_good(int(quality[row]), v) and t >= rows[L_SETTLE_NS + lane]):
             continue
-        base, inv_scale = hot[begin + BASE + lane], hot[begin + INV_SCALE + lane]
-        samples[S_X + lane] = (F(v - values[V_ORIGIN + lane]) - base) * inv_scale
+        samples[S_X + lane] = scaled(v, values[V_ORIGIN + lane], hot, begin + lane)
         samples[S_SAME + lane] = ONE if v == values[V_BEFORE + lane] else ZERO
-        samples[S_DT_S + lane] = F((t - before_ns) * 1e-9)
+        samples[S_DT_S + lane] = seconds_between(before_ns, t)
         samples[S_PRESENT + lane] = ONE
         values[V_BEFORE + lane] = v
         rows[L_BEFORE_NS + lane] = t
@@ -193,26 +180,22 @@ def advance_together(
     rows: NDArray[np.int64],
     values: NDArray[np.float64],
     samples: Hot,
-    time: NDArray[np.int64],
-    value: NDArray[np.float64],
-    quality: NDArray[np.uint8],
-    received: NDArray[np.int64],
-    node: int,
-    exact: Records,
-    hot: Hot,
-    episodes: Records,
+    columns: Columns,
+    blocks: Blocks,
     config: Records,
     reports: Records,
     used: int,
 ) -> None:
     """Advance every run of `block` until its end or its first row that needs a closer look: then rows[L_ROW].
 
-    rows, values: see `no_runs`, laid out; samples: see `packed.no_samples`; the rest as `entry.events`. An episode
-    never opens with its first sample: nothing is reported here.
+    rows, values: see `no_runs`, laid out; samples: see `packed.no_samples`. An episode never opens with its first
+    sample: nothing is reported here.
     """
+    _, time, value, quality, received, node = columns
+    exact, hot, episodes = blocks.exact, blocks.hot, blocks.episodes
     going = begin_runs(block, rows, values, samples, exact, config)
     while going != 0:
-        going = next_samples(going, block, rows, values, samples, time, value, quality, exact, hot)
+        going = next_samples(going, block, rows, values, samples, columns, blocks)
         if going == 0:
             break
         step_block(hot, np.uint64(block) * WIDE, samples)
@@ -222,11 +205,13 @@ def advance_together(
             samples[S_PRESENT + lane] = ZERO
             if exceeded != 0:
                 i = block * LANES + k
-                note(exact[i], rows[L_TAKEN + lane], time, value, quality, received, node)
+                exact_i = exact[i]
+                row = rows[L_TAKEN + lane]
+                note(exact_i, time[row], value[row], quality[row], received[row], node)
                 verdict = (exceeded, exceeded, samples[S_Z + lane], samples[S_CUSUM + lane])
-                report_episodes(exact[i], hot, config[i], episodes[i], verdict, i, reports, used)
+                report_episodes(exact_i, hot, config[i], episodes[i], verdict, i, reports, used)
                 going &= ~(1 << k)
     for k in range(LANES):
         row = rows[L_TAKEN + np.uint64(k)]
         if row != NONE:
-            note(exact[block * LANES + k], row, time, value, quality, received, node)
+            note(exact[block * LANES + k], time[row], value[row], quality[row], received[row], node)

@@ -6,7 +6,6 @@ In: a row of a batch. Out: the blocks of `twin.kernels.layout`, changed in place
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.kernels.compiled import compiled, inlined
 from twin.kernels.counters import count as count_parts
@@ -26,9 +25,13 @@ from twin.kernels.layout import (
     STATE,
     STEP,
     VAR,
+    Blocks,
+    Columns,
     Float,
+    Model,
     Record,
     Records,
+    Scalar,
 )
 from twin.kernels.regimes import enter_state, place
 from twin.kernels.univariate import ONE, ZERO, F, Hot, step
@@ -54,11 +57,33 @@ def seconds_between(before_ns: int, time: int) -> Float:
 
 
 @inlined
+def note(exact_i: Record, time: Scalar, value: Scalar, quality: Scalar, received: Scalar, node: int) -> None:
+    """This is the last sample of its signal."""
+    exact_i["time"] = time
+    exact_i["value"] = value
+    exact_i["received"] = received
+    exact_i["quality"] = quality
+    exact_i["node"] = node
+
+
+@inlined
+def repeats_last(exact_i: Record, value: float) -> bool:
+    """Whether the last sample was a good one of the same value."""
+    return value == float(exact_i["value"]) and (int(exact_i["quality"]) & SEVERITY) < BAD
+
+
+@inlined
+def scaled(value: float, origin: float, hot: Hot, at: np.uint64) -> Float:
+    """The value as the baseline knows it."""
+    return (F(value - origin) - hot[at + BASE]) * hot[at + INV_SCALE]
+
+
+@inlined
 def relative(exact_i: Record, hot: Hot, at: np.uint64, value: float) -> Float:
     """The value relative to what the signal was first; the first good value becomes the origin."""
     if math.isnan(float(exact_i["origin"])):
         exact_i["origin"] = value
-    return (F(value - float(exact_i["origin"])) - hot[at + BASE]) * hot[at + INV_SCALE]
+    return scaled(value, float(exact_i["origin"]), hot, at)
 
 
 @inlined
@@ -111,32 +136,12 @@ def report_episodes(
 
 
 @compiled
-def take(
-    e: int,
-    signal: NDArray[np.int32],
-    time: NDArray[np.int64],
-    value: NDArray[np.float64],
-    quality: NDArray[np.uint8],
-    received: NDArray[np.int64],
-    node: int,
-    exact: Records,
-    hot: Hot,
-    regimes: Records,
-    episodes: Records,
-    counters: Records,
-    config: Records,
-    members: NDArray[np.int32],
-    member_start: NDArray[np.int32],
-    bounds: NDArray[np.int64],
-    bound_start: NDArray[np.int32],
-    reports: Records,
-    used: int,
-) -> int:
-    """Sample `e` of a batch by itself, arguments as `entry.events`; returns how many `reports` are used now."""
-    i = signal[e]
-    t = time[e]
-    exact_i = exact[i]
-    config_i = config[i]
+def take(e: int, columns: Columns, blocks: Blocks, model: Model, reports: Records, used: int) -> int:
+    """Sample `e` of a batch by itself; returns how many `reports` are used now."""
+    i = columns.signal[e]
+    t = columns.time[e]
+    exact_i = blocks.exact[i]
+    config_i = model.config[i]
     kind = int(config_i["kind"])
     if kind == NO_KIND:
         return used
@@ -144,26 +149,21 @@ def take(
     if t <= before_ns:
         exact_i["late"] = int(exact_i["late"]) + 1
         return used
-    v = float(value[e])
-    dt_s = seconds_between(before_ns, t)
-    same = v == float(exact_i["value"]) and (int(exact_i["quality"]) & SEVERITY) < BAD
-    exact_i["time"] = t
-    exact_i["value"] = v
-    exact_i["received"] = received[e]
-    exact_i["quality"] = quality[e]
-    exact_i["node"] = node
+    v = float(columns.value[e])
+    same = repeats_last(exact_i, v)
+    note(exact_i, t, v, columns.quality[e], columns.received[e], columns.node)
     verdict = (0, 0, ZERO, ZERO)
-    if not is_good(int(quality[e]), v):
+    if not is_good(int(columns.quality[e]), v):
         exact_i["bad"] = int(exact_i["bad"]) + 1
         verdict = (EXCEEDS_QUALITY, EXCEEDS_QUALITY, ZERO, ZERO)
     elif kind == MEASUREMENT:
-        verdict = judge(exact_i, hot, place(i), config_i, t, v, same, dt_s)
+        verdict = judge(exact_i, blocks.hot, place(i), config_i, t, v, same, seconds_between(before_ns, t))
     elif kind == COUNTER:
         c = int(config_i["calendar"])
-        gap_ns = int(config_i["gap_ns"])
-        count_parts(counters[int(config_i["slot"])], t, v, gap_ns, bounds, int(bound_start[c]), int(bound_start[c + 1]))
+        begin, end = int(model.bound_start[c]), int(model.bound_start[c + 1])
+        count_parts(blocks.counters[int(config_i["slot"])], t, v, int(config_i["gap_ns"]), model.bounds, begin, end)
     elif kind == STATE and int(config_i["machine_state"]) == 1 and not same:
-        enter_state(v, t, int(config_i["asset"]), members, member_start, exact, hot, regimes)
+        enter_state(v, t, int(config_i["asset"]), blocks, model)
         report = reports[used]
         report["what"] = ENTERED
         report["signal"] = i
@@ -171,5 +171,5 @@ def take(
         report["value"] = v
         used += 1
     if verdict[0] != 0 or (int(exact_i["flags"]) & EPISODE_BITS) != 0:
-        used = report_episodes(exact_i, hot, config_i, episodes[i], verdict, i, reports, used)
+        used = report_episodes(exact_i, blocks.hot, config_i, blocks.episodes[i], verdict, i, reports, used)
     return used

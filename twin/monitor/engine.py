@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernels.entry import events
-from twin.kernels.layout import COUNTER, REPORT, empty_blocks
+from twin.kernels.layout import COUNTER, REPORT, Columns, Model, empty_blocks
 from twin.monitor.plan import make_plan
 from twin.monitor.snapshot import pack, unpack
 from twin.plant.tree import Plant
@@ -61,7 +61,8 @@ class Engine:
     def warm_up(self) -> None:
         """Load or compile the machine code, so that the first batch does not wait for it."""
         none = np.zeros(0, np.int64)
-        self._run(none.astype(np.int32), none, none.astype(np.float64), none.astype(np.uint8), none, 0, 0)
+        columns = Columns(none.astype(np.int32), none, none.astype(np.float64), none.astype(np.uint8), none, 0)
+        self._run(columns, 0)
 
     def push(self, batch: SampleBatch, seq: int = 0) -> Judged:
         """Judge one committed batch; `seq` is its place in the order of commitment, 0 leaves the watermark alone."""
@@ -70,10 +71,10 @@ class Engine:
         counted = self._plan.config["kind"][batch.signal] == COUNTER
         self._shifts.cover(batch.time[counted])
         told: list[Finding | Transition] = []
+        columns = Columns(batch.signal, batch.time, batch.value, batch.quality, batch.received, node)
         begin = 0
         while begin < len(batch):
-            columns = (batch.signal, batch.time, batch.value, batch.quality, batch.received)
-            begin, used = self._run(*columns, begin, node)
+            begin, used = self._run(columns, begin)
             told += fold(self.state, self._reports[:used])
         texts = fold_texts(self.state, batch.texts, node)
         self.state.seq = seq or self.state.seq
@@ -84,37 +85,10 @@ class Engine:
             changed=frozenset(changed_assets(self.state, signals)),
         )
 
-    def _run(
-        self,
-        signal: NDArray[np.int32],
-        time: NDArray[np.int64],
-        value: NDArray[np.float64],
-        quality: NDArray[np.uint8],
-        received: NDArray[np.int64],
-        begin: int,
-        node: int,
-    ) -> tuple[int, int]:
-        plan, blocks, shifts = self._plan, self.state.blocks, self._shifts
-        return events(
-            signal,
-            time,
-            value,
-            quality,
-            received,
-            begin,
-            node,
-            blocks.exact,
-            blocks.hot,
-            blocks.regimes,
-            blocks.episodes,
-            blocks.counters,
-            plan.config,
-            plan.members,
-            plan.member_start,
-            shifts.bounds,
-            shifts.start,
-            self._reports,
-        )
+    def _run(self, columns: Columns, begin: int) -> tuple[int, int]:
+        plan, shifts = self._plan, self._shifts
+        model = Model(plan.config, plan.members, plan.member_start, shifts.bounds, shifts.start)
+        return events(columns, begin, self.state.blocks, model, self._reports)
 
     def _known(self, batch: SampleBatch) -> SampleBatch:
         """Only the samples of signals that this plant model has, in columns of exactly the kernel's types."""

@@ -87,7 +87,7 @@ def unpack(state: TwinState, plan: Plan, packed: bytes) -> None:
         new[kept] = old[kept]
     records = hot_records(blocks.hot)
     records[kept] = hot_records(hot)[kept]
-    blocks.hot = hot_memory(records)
+    blocks.hot[:] = hot_memory(records)
     for count in counts:
         slot = plan.slots.get(int(count["signal"]))
         if slot is not None:
