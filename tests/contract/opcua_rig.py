@@ -16,16 +16,6 @@ URI = "urn:fabriquay:test"
 SCRIPT = Path(__file__).with_name("opcua_server.py")
 
 
-async def until(condition: Callable[[], object], what: str, deadline_s: float = 20.0) -> None:
-    """Wait for a condition; fail with `what` when it does not come true in time."""
-    try:
-        async with asyncio.timeout(deadline_s):
-            while not condition():
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"not within {deadline_s} s: {what}") from None
-
-
 @dataclass
 class MemorySink:
     readings: list[Reading] = field(default_factory=list)

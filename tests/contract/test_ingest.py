@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.servers import Broker, mosquitto, postgres
+from tests.waiting import until
 from twin.errors import Retryable
 from twin.ingest import commit
 from twin.ingest.ports import Counters
@@ -128,12 +129,6 @@ async def ingesting(broker: Broker, store, signal_ids: dict[str, int], **more) -
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-
-
-async def until(condition: Callable[[], object], *, deadline_s: float = 20) -> None:
-    async with asyncio.timeout(deadline_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def receipt_for(client: Client, number: int, epoch: str = EPOCH) -> Receipt:
@@ -367,7 +362,5 @@ async def test_the_newest_seq_is_that_of_the_last_committed_batch(broker: Broker
         await client.publish(topic.schema(NODE, SCHEMA.hash), SCHEMA.to_json(), qos=1, retain=True)
         await client.publish(topic.data(NODE), batch(1), qos=1)
         await client.publish(topic.data(NODE), batch(2), qos=1)
-        async with asyncio.timeout(20):
-            while len(ingest.committed) < 2:
-                await asyncio.sleep(0.02)
+        await until(lambda: len(ingest.committed) >= 2)
     assert await store.samples.newest_seq() == ingest.committed[-1].seq > 0

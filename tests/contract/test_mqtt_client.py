@@ -8,6 +8,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.servers import Broker, amqtt, free_port, mosquitto, open_folder
+from tests.waiting import until
 from twin.errors import Retryable
 from twin.wire.mqtt import BrokerSettings, Client, Message, PublishDenied, TlsSettings, connect
 
@@ -24,12 +25,6 @@ async def take(client: Client, count: int) -> list[Message]:
             if len(found) == count:
                 break
     return found
-
-
-async def until(condition, *, deadline_s: float = 20) -> None:
-    async with asyncio.timeout(deadline_s):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

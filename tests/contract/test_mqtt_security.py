@@ -14,8 +14,9 @@ from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.source import SourceState
 from edge.spool import open_spool
 from tests.certificates import Authority, Issued
-from tests.contract.test_mqtt_source import kept, running, schema_of, until
+from tests.contract.test_mqtt_source import kept, running, schema_of
 from tests.servers import Broker, mosquitto, open_folder
+from tests.waiting import until
 from twin.errors import Retryable
 from twin.wire.mqtt import BrokerSettings, Client, PublishDenied, TlsSettings, connect
 

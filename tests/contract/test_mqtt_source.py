@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -15,6 +15,7 @@ from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.source import Sink, SourceState
 from edge.spool import Spool, open_spool
 from tests.servers import Broker, mosquitto
+from tests.waiting import until
 from twin.wire.batch import decode
 from twin.wire.mqtt import BrokerSettings, connect
 from twin.wire.reading import Gap, GapCause, Lane, Reading
@@ -46,12 +47,6 @@ CARRIERS = {
     "signals": {"battery": {"value": "/batteryState/batteryCharge"}},
 }
 NAMES = count()
-
-
-async def until(condition: Callable[[], object], deadline_s: float = 20) -> None:
-    async with asyncio.timeout(deadline_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def settings(broker: Broker, **more) -> MqttSettings:

@@ -20,8 +20,8 @@ from tests.contract.opcua_rig import (
     running,
     source_of,
     source_settings,
-    until,
 )
+from tests.waiting import until
 from twin.errors import ConfigError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -21,8 +21,8 @@ from tests.contract.opcua_rig import (
     running,
     source_of,
     source_settings,
-    until,
 )
+from tests.waiting import until
 from twin.wire.reading import GapCause, Quality
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -99,12 +99,13 @@ async def run_demo(options: DemoOptions) -> int:
 async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, addresses: Addresses) -> None:
     configs = _configs(options)
     make = _Maker(folder, addresses, _password(folder), redelivers=options.broker == "mosquitto")
+    broker = make.broker(options.broker, addresses.broker)
     await asyncio.gather(
         supervisor.start(
             make.child("database", "PostgreSQL", "database", make.database, ready=_database_ready(folder / "database")),
             timeout_s=600,
         ),
-        supervisor.start(make.broker(options.broker, addresses.broker)),
+        supervisor.start(broker),
     )
     equipment = _write_equipment(options, folder, addresses, configs, make.password)
     twin_yaml = str(configs / "twin.yaml")

@@ -1,0 +1,14 @@
+"""Waiting for what other tasks bring about, with a deadline."""
+
+import asyncio
+from collections.abc import Callable
+
+
+async def until(condition: Callable[[], object], what: str = "the condition", deadline_s: float = 20.0) -> None:
+    """Return as soon as `condition` is true; fail with `what` when that does not happen in time."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            while not condition():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"not within {deadline_s} s: {what}") from None
