@@ -22,6 +22,11 @@ class LastRead:
     def __bool__(self) -> bool:
         return any(self._until_ns.values())
 
+    @property
+    def newest_ns(self) -> int:
+        """Of all signals; 0 before the first reading."""
+        return max(self._until_ns.values(), default=0)
+
     def take(self, readings: Sequence[Reading]) -> None:
         """These are on disk now."""
         until_ns = self._until_ns

@@ -114,6 +114,13 @@ class Broker:
         """As the kernel would: SIGKILL."""
         self._end(signal.SIGKILL)
 
+    def save(self, store: Path) -> None:
+        """Mosquitto: have the sessions and queues written to `store` now."""
+        assert self.process is not None
+        before = store.stat().st_mtime_ns if store.exists() else 0
+        self.process.send_signal(signal.SIGUSR1)
+        wait_for(lambda: store.exists() and store.stat().st_mtime_ns > before, what="the broker to save")
+
     def stop(self) -> None:
         """As an administrator would: SIGTERM, then patience."""
         self._end(signal.SIGTERM)

@@ -17,6 +17,7 @@ from edge.deadband import Deadband, Thinner
 from edge.last_read import LastRead
 from edge.mapping import Incoming, MappedMessage, TopicMapping
 from edge.sources.mqtt_metadata import RememberedMetadata
+from edge.sources.mqtt_restart import broker_began_ns
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.source import Memory, Sink, SourceState, SourceStatus
 from twin.errors import Rejected, Retryable
@@ -75,11 +76,11 @@ class MqttSource:
         self._handles = tuple(sorted(handles[path] for topic in settings.topics for path, _ in topic.feeds()))
         self._thinner = Thinner(_bands(settings, handles))
         self._letters = DeadLetters(settings.dead_letters or dead_letters, settings.dead_letters_max_bytes)
-        self._last_read = last_read or LastRead(self._handles)
+        self._last_read = LastRead(self._handles) if last_read is None else last_read
         self._memory = memory
         self._metadata = RememberedMetadata(settings.name, self._mapping, memory)
         self._doubted = False  # a session was begun by us and what went before it is not accounted for yet
-        self._heard_ns = clock()
+        self._heard_ns = 0  # when the broker was last known to live
         self._unqueued: set[int] = _unqueued(settings, handles)
         self._sequences: dict[str, tuple[int, int]] = {}
         self._unknown: set[str] = set()
@@ -224,6 +225,8 @@ class MqttSource:
         now_ns = self._clock()
         self._session_resumed = not self._doubted and not self._settings.clean_session
         gaps = self._absence(now_ns)
+        if self._session_resumed and self._settings.redelivers:
+            gaps += await self._restart()
         if gaps:
             self._counts["gaps"] += len(gaps)
             await sink.keep((), gaps)
@@ -245,6 +248,21 @@ class MqttSource:
             return last_read.gaps(now_ns, GapCause.SESSION_LOST, "the broker does not know our session")
         detail = "the broker keeps no QoS 0 messages for us"
         return last_read.gaps(now_ns, GapCause.DEVICE_UNREACHABLE, detail, sorted(self._unqueued))
+
+    async def _restart(self) -> list[Gap]:
+        """What a broker that was restarted since we last heard of it may have taken from the devices and not saved."""
+        topic = self._settings.uptime_topic
+        if topic is None:
+            return []
+        client_id = f"{self._client_id}-uptime"
+        began_ns = await broker_began_ns(self._settings.broker, topic, client_id=client_id, clock=self._clock)
+        if began_ns is None:
+            logger.info("source %s: the broker says nothing on %s; a restart of it goes unnoticed", self.name, topic)
+            return []
+        if began_ns <= max(self._heard_ns, self._last_read.newest_ns):
+            return []
+        detail = "the broker was restarted; what it had taken from the devices and not saved is gone"
+        return self._last_read.gaps(began_ns, GapCause.SESSION_LOST, detail)
 
     async def _look(self, sink: Sink) -> None:
         silent_after_ns = round(self._settings.silent_after_s * 1e9)

@@ -19,6 +19,9 @@ class MqttSettings(Settings):
     client_id: Annotated[str, Field(min_length=1, max_length=65)] | None = None  # default: <node>-<name>
     clean_session: bool = False  # false: the broker keeps messages (QoS 1) for us while we are away
     redelivers: bool = True  # False: the broker forgets what was on its way when we left, so every absence is a gap
+    uptime_topic: Annotated[str, Field(min_length=1)] | None = (
+        "$SYS/broker/uptime"  # seconds that the broker runs: tells of a restart; null = it saves before it acknowledges
+    )
     session_expiry_s: Annotated[int, Field(ge=0, le=0xFFFFFFFE)] = 86_400  # … for so long (MQTT 5)
     in_flight: Annotated[int, Field(ge=1, le=65_535)] = (
         1000  # messages on their way that are not on our disk yet (MQTT 5)

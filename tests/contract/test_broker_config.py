@@ -2,11 +2,14 @@
 
 import asyncio
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from edge.sources.mqtt_restart import broker_began_ns
+from edge.sources.mqtt_settings import MqttSettings
 from tests.servers import CHECKOUT, Broker, mosquitto, open_folder
 from twin.errors import Retryable
 from twin.wire import topic
@@ -81,6 +84,13 @@ async def test_the_api_hears_the_live_feed(shipped_broker: Broker) -> None:
         await api.subscribe([("fabriquay/1/_twin/#", 1)])
         await twin.publish(LIVE, b"running", qos=1)
         assert (await anext(api.messages())).payload == b"running"
+
+
+async def test_a_gateway_hears_how_long_the_broker_runs(shipped_broker: Broker) -> None:
+    topic = MqttSettings.model_fields["uptime_topic"].default
+    began_ns = await broker_began_ns(at(shipped_broker, "edge-factory"), topic, client_id="gateway-uptime")
+    assert began_ns is not None
+    assert abs(time.time_ns() - began_ns) < 120_000_000_000
 
 
 async def test_a_wrong_password_is_refused(shipped_broker: Broker) -> None:

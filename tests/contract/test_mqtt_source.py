@@ -47,6 +47,7 @@ CARRIERS = {
     "signals": {"battery": {"value": "/batteryState/batteryCharge"}},
 }
 NAMES = count()
+UPTIME = "$SYS/broker/uptime"
 
 
 def settings(broker: Broker, **more) -> MqttSettings:
@@ -56,6 +57,7 @@ def settings(broker: Broker, **more) -> MqttSettings:
         "name": "devices",
         "broker": {"host": "127.0.0.1", "port": broker.port},
         "topics": topics,
+        "uptime_topic": None,  # a broker of seconds may look restarted; the tests of that say so
     }
     return MqttSettings.model_validate({**document, **more})
 
@@ -170,6 +172,41 @@ async def test_a_broker_that_does_not_send_again_leaves_a_gap_for_every_absence(
             assert reader.status().facts["session_resumed"]
             await until(lambda: reader.status().facts["gaps"])
         assert {gap.cause for gap in await gaps(spool)} == {GapCause.SESSION_LOST}
+
+
+async def test_what_a_killed_broker_had_acknowledged_and_not_saved_is_a_gap(tmp_path):
+    with mosquitto("allow_anonymous true\npersistence true\npersistence_location {folder}/") as broker:
+        source = settings(broker, uptime_topic=UPTIME)
+        async with spool_for(source, tmp_path) as spool:
+            last_read = LastRead(range(20))
+            async with connected(made(source, tmp_path, session="stays", last_read=last_read), spool) as reader:
+                await publish(broker, reefer(1))
+                await until(lambda: reader.status().values == 1)
+            broker.save(broker.log.parent / "mosquitto.db")
+            lost_ns = time.time_ns()
+            await publish(broker, reefer(2))
+            broker.kill()
+            broker.start()
+            async with connected(made(source, tmp_path, session="stays", last_read=last_read), spool) as reader:
+                assert reader.status().facts["session_resumed"]
+                await publish(broker, reefer(3))
+                await until(lambda: reader.status().values == 1)
+            assert [one.value for one in await kept(spool)] == [1, 3]  # the broker had acknowledged 2 as well
+            assert any(gap.from_ns <= lost_ns < gap.to_ns for gap in await gaps(spool))
+
+
+async def test_a_broker_that_lived_on_while_we_were_away_leaves_no_gap(tmp_path):
+    with mosquitto("allow_anonymous true\nsys_interval 1") as broker:
+        source = settings(broker, uptime_topic=UPTIME)
+        async with spool_for(source, tmp_path) as spool:
+            last_read = LastRead(range(20))
+            async with connected(made(source, tmp_path, session="stays", last_read=last_read), spool):
+                pass
+            await asyncio.sleep(3.5)  # the broker's uptime is older than its last word by a second or two
+            last_read.begin(time.time_ns())
+            async with connected(made(source, tmp_path, session="stays", last_read=last_read), spool) as reader:
+                assert reader.status().facts["session_resumed"]
+            assert await gaps(spool) == []
 
 
 class NeverKept:

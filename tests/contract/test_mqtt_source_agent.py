@@ -30,6 +30,7 @@ sources:
     name: gates
     broker: {{host: 127.0.0.1, port: {port}}}
     clean_session: {clean}
+    uptime_topic: null # a broker of seconds may look restarted
     topics:
       - topic: gates/{{lane}}/queue
         asset: terminal/gates/{{lane}}

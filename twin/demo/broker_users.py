@@ -19,7 +19,13 @@ def demo_users(password: str) -> dict[str, BrokerUser]:
         "edge": BrokerUser(
             password,
             publish=["fabriquay/1/+/data", "fabriquay/1/+/schema/+", "fabriquay/1/+/health"],
-            subscribe=["fabriquay/1/+/receipt", "fabriquay/1/+/command", "terminal/#", "uagv/#"],
+            subscribe=[
+                "fabriquay/1/+/receipt",
+                "fabriquay/1/+/command",
+                "terminal/#",
+                "uagv/#",
+                "$SYS/broker/uptime",
+            ],
         ),
         "twin": BrokerUser(password, publish=["fabriquay/1/#"], subscribe=["fabriquay/1/#"]),
         "api": BrokerUser(password, publish=[], subscribe=["fabriquay/1/_twin/#"]),

@@ -126,7 +126,8 @@ class Equipment:
     async def run(self, server: EquipmentServer | None) -> None:
         """Tick for ever."""
         began_us = self.world.now_us
-        began_ns = began_us * 1000  # not now: what the start has cost is caught up
+        # what the start has cost is caught up; a plant that ran ahead of the clock goes on from where it was
+        began_ns = min(began_us * 1000, self._clock())
         kept_s = forgot_s = time.monotonic()
         while True:
             now_s = time.monotonic()

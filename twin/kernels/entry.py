@@ -22,7 +22,7 @@ from twin.kernels.packed import (
     step_block,
 )
 from twin.kernels.regimes import place
-from twin.kernels.runs import L_ROW, WORTH_PACKING, advance_together, lay_out, no_runs, repeats
+from twin.kernels.runs import CHUNK, L_END, L_ROW, WORTH_PACKING, advance_together, lay_out, no_runs, repeats
 from twin.kernels.sample import (
     is_good,
     is_plain,
@@ -36,6 +36,7 @@ from twin.kernels.sample import (
 from twin.kernels.univariate import ONE, ZERO, Hot, step
 
 ONE_LANE = np.uint64(1)
+FIRST = np.uint64(0)  # instant
 
 
 @compiled
@@ -58,7 +59,7 @@ def settle(samples: Hot, block: int, count: int, blocks: Blocks, config: Records
         return used
     begin = np.uint64(block) * WIDE
     if count >= WORTH_PACKING:
-        step_block(blocks.hot, begin, samples)
+        step_block(blocks.hot, begin, samples, FIRST)
     for lane in range(WIDTH):
         if samples[S_PRESENT + lane] == ZERO:
             continue
@@ -87,7 +88,7 @@ def settle(samples: Hot, block: int, count: int, blocks: Blocks, config: Records
 def sorted_events(columns: Columns, begin: int, blocks: Blocks, model: Model, reports: Records) -> tuple[int, int]:
     """`events` for batches that are sorted by signal, or nearly."""
     used = 0
-    samples = no_samples()
+    samples = no_samples(CHUNK)
     rows, values = no_runs()
     size = columns.signal.shape[0]
     e = begin
@@ -101,10 +102,12 @@ def sorted_events(columns: Columns, begin: int, blocks: Blocks, model: Model, re
             advance_together(block, rows, values, samples, columns, blocks, model.config, reports, used)
         else:
             end = e + 1
-        for row in range(e, end):
-            if row >= rows[L_ROW + np.uint64(columns.signal[row]) % WIDTH]:
+        while e < end:
+            lane = np.uint64(columns.signal[e]) % WIDTH
+            run_end = max(rows[L_END + lane], e + 1)
+            for row in range(max(rows[L_ROW + lane], e), run_end):
                 used = take(row, columns, blocks, model, reports, used)
-        e = end
+            e = run_end
     return e, used
 
 
@@ -113,7 +116,7 @@ def mixed_events(columns: Columns, begin: int, blocks: Blocks, model: Model, rep
     """`events` for batches in any order: neighbours of one block are judged together."""
     used = 0
     room = reports.shape[0] - DETECTORS
-    samples = no_samples()
+    samples = no_samples(1)
     block = 0
     count = 0
     signal, time, value, quality, received, node = columns
@@ -177,7 +180,7 @@ def tick(
     x [S] relative to the signal's origin; same [S] equal to the value before; gap_s: see `univariate.infer`;
     hot [ceil(S / LANES) * BLOCK], changed in place; out: z [S] standard deviations, exceeded [S] bits of the detectors.
     """
-    samples = no_samples()
+    samples = no_samples(1)
     size = np.uint64(x.shape[0])
     for lane in range(WIDTH):
         samples[S_DT_S + lane] = dt_s
@@ -190,7 +193,7 @@ def tick(
         for lane in range(count):
             samples[S_X + lane] = x[start + lane]
             samples[S_SAME + lane] = ONE if same[start + lane] else ZERO
-        step_block(hot, block * WIDE, samples)
+        step_block(hot, block * WIDE, samples, FIRST)
         for lane in range(count):
             z[start + lane] = samples[S_Z + lane]
             exceeded[start + lane] = int(samples[S_EXCEEDED + lane])

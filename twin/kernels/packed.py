@@ -27,32 +27,34 @@ from twin.kernels.layout import (
 from twin.kernels.univariate import ZERO, Hot, infer
 
 SAMPLE_ROWS = 8
+INSTANT = np.uint64(SAMPLE_ROWS * LANES)  # from one instant's samples to the next
 S_X, S_SAME, S_DT_S, S_GAP_S, S_PRESENT, S_EXCEEDED, S_Z, S_CUSUM = (
     np.uint64(LANES * row) for row in range(SAMPLE_ROWS)
 )
 
 
 @compiled
-def no_samples() -> Hot:
-    """One sample for each lane of a block, and what became of it: SAMPLE_ROWS rows of LANES."""
-    return np.zeros(SAMPLE_ROWS * LANES, np.float32)
+def no_samples(instants: int) -> Hot:
+    """At each instant one sample for each lane of a block, and what became of it: SAMPLE_ROWS rows of LANES."""
+    return np.zeros(instants * SAMPLE_ROWS * LANES, np.float32)
 
 
 @compiled
-def step_block(hot: Hot, block: np.uint64, samples: Hot) -> None:
+def step_block(hot: Hot, block: np.uint64, samples: Hot, instant: np.uint64) -> None:
     """Advance sixteen signals in packed instructions; nothing may be open in those that have a sample.
 
-    hot: the hot memory, block: where the sixteen begin in it; samples: see `no_samples`, results for every lane.
+    hot: the hot memory, block: where the sixteen begin in it; samples: see `no_samples`, results for every lane;
+    instant: where its samples begin.
     """
     for k in range(WIDTH):  # a signed index would be checked for wrap-around in every lane
         at = block + k
-        present = samples[S_PRESENT + k] != ZERO
-        x = samples[S_X + k]
+        present = samples[instant + S_PRESENT + k] != ZERO
+        x = samples[instant + S_X + k]
         (
             exceeded,
             _,
-            samples[S_Z + k],
-            samples[S_CUSUM + k],
+            samples[instant + S_Z + k],
+            samples[instant + S_CUSUM + k],
             mean,
             var,
             cov1,
@@ -82,13 +84,13 @@ def step_block(hot: Hot, block: np.uint64, samples: Hot) -> None:
             hot[at + AGE_S],
             hot[at + Z_CEILING],
             x,
-            samples[S_SAME + k] != ZERO,
-            samples[S_DT_S + k],
-            samples[S_GAP_S + k],
+            samples[instant + S_SAME + k] != ZERO,
+            samples[instant + S_DT_S + k],
+            samples[instant + S_GAP_S + k],
             False,
             False,
         )
-        samples[S_EXCEEDED + k] = exceeded if present else ZERO
+        samples[instant + S_EXCEEDED + k] = exceeded if present else ZERO
         hot[at + MEAN] = mean if present else hot[at + MEAN]
         hot[at + VAR] = var if present else hot[at + VAR]
         hot[at + COV1] = cov1 if present else hot[at + COV1]

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernels.compiled import compiled, inlined
-from twin.kernels.layout import LANES, MEASUREMENT, WIDE, WIDTH, Blocks, Columns, Record, Records
+from twin.kernels.layout import BASE, INV_SCALE, LANES, MEASUREMENT, WIDE, WIDTH, Blocks, Columns, Record, Records
 from twin.kernels.packed import (
+    INSTANT,
     S_CUSUM,
     S_DT_S,
     S_EXCEEDED,
@@ -33,19 +34,23 @@ from twin.kernels.sample import (
     scaled,
     seconds_between,
 )
-from twin.kernels.univariate import ONE, ZERO, Hot
+from twin.kernels.univariate import ONE, ZERO, F, Hot
 
 NONE = -1
 WORTH_PACKING = 3  # fewer samples in a block are faster one by one
 
-L_ROW, L_END, L_TAKEN, L_BEFORE_NS, L_SETTLE_NS = (np.uint64(LANES * row) for row in range(5))
-V_BEFORE, V_LOW, V_HIGH, V_ORIGIN = (np.uint64(LANES * row) for row in range(4))
+CHUNK = 32  # instants that are laid out at once
+NEXT = np.uint64(1)  # row
+
+LANE_ROWS, LANE_VALUES = 6, 5
+L_ROW, L_END, L_TAKEN, L_BEFORE_NS, L_SETTLE_NS, L_FIRST = (np.uint64(LANES * row) for row in range(LANE_ROWS))
+V_BEFORE, V_LOW, V_HIGH, V_ORIGIN, V_GAP_S = (np.uint64(LANES * row) for row in range(LANE_VALUES))
 
 
 @compiled
 def no_runs() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Room for what is known of each lane's run: rows and times [5 * LANES], values [4 * LANES]."""
-    return np.zeros(5 * LANES, np.int64), np.zeros(4 * LANES, np.float64)
+    """Room for what is known of each lane's run: rows and times [LANE_ROWS * LANES], values [LANE_VALUES * LANES]."""
+    return np.zeros(LANE_ROWS * LANES, np.int64), np.zeros(LANE_VALUES * LANES, np.float64)
 
 
 @compiled
@@ -93,7 +98,6 @@ def begin_runs(
     block: int,
     rows: NDArray[np.int64],
     values: NDArray[np.float64],
-    samples: Hot,
     exact: Records,
     config: Records,
 ) -> int:
@@ -117,7 +121,7 @@ def begin_runs(
         values[V_LOW + lane] = config_i["low"]
         values[V_HIGH + lane] = config_i["high"]
         values[V_ORIGIN + lane] = origin
-        samples[S_GAP_S + lane] = config_i["gap_s"]
+        values[V_GAP_S + lane] = config_i["gap_s"]
         going |= 1 << k
         count += 1
     return going if count >= WORTH_PACKING else 0
@@ -132,8 +136,99 @@ def skip_late(row: int, end: int, before_ns: int, time: NDArray[np.int64], exact
     return row
 
 
+@inlined
+def lay_lane(
+    lane: np.uint64,
+    block: int,
+    rows: NDArray[np.int64],
+    values: NDArray[np.float64],
+    samples: Hot,
+    columns: Columns,
+    blocks: Blocks,
+) -> tuple[int, bool]:
+    """Lay out the next plain samples of one lane, one per instant, at most CHUNK of them.
+
+    Returns how many, and whether the run may go on with another plain one.
+    """
+    _, time, value, quality, _, _ = columns
+    hot = blocks.hot
+    own = np.uint64(block) * WIDE + lane
+    base, inv_scale = hot[own + BASE], hot[own + INV_SCALE]
+    low, high, origin = values[V_LOW + lane], values[V_HIGH + lane], values[V_ORIGIN + lane]
+    before, before_ns, settle_ns = values[V_BEFORE + lane], rows[L_BEFORE_NS + lane], rows[L_SETTLE_NS + lane]
+    gap_s = F(values[V_GAP_S + lane])
+    end = rows[L_END + lane]
+    first = skip_late(rows[L_ROW + lane], end, before_ns, time, blocks.exact[block * LANES + int(lane)])
+    rows[L_FIRST + lane] = first
+    most = min(end - first, CHUNK)
+    plain = True
+    count = 0
+    at = lane
+    row = np.uint64(first)
+    while count < most:
+        v = float(value[row])
+        t = time[row]
+        if t <= before_ns:
+            break
+        plain = (low <= v) & (v <= high) & is_good(int(quality[row]), v) & (t >= settle_ns)
+        if not plain:
+            break
+        samples[at + S_X] = scaled(v, origin, base, inv_scale)
+        samples[at + S_SAME] = ONE if v == before else ZERO
+        samples[at + S_DT_S] = seconds_between(before_ns, t)
+        samples[at + S_GAP_S] = gap_s
+        samples[at + S_PRESENT] = ONE
+        before = v
+        before_ns = t
+        at += INSTANT
+        row += NEXT
+        count += 1
+    values[V_BEFORE + lane] = before
+    rows[L_BEFORE_NS + lane] = before_ns
+    rows[L_ROW + lane] = first + count
+    return count, plain and first + count < end
+
+
+@inlined
+def any_exceeded(samples: Hot, instant: np.uint64) -> bool:
+    """Whether any of the sixteen has something to say."""
+    found = np.int32(0)
+    for k in range(WIDTH):
+        found |= np.int32(samples[instant + S_EXCEEDED + k])
+    return found != 0
+
+
 @compiled
-def next_samples(
+def report_lane(
+    lane: np.uint64,
+    at: int,
+    laid: int,
+    block: int,
+    rows: NDArray[np.int64],
+    samples: Hot,
+    columns: Columns,
+    blocks: Blocks,
+    config: Records,
+    reports: Records,
+    used: int,
+) -> None:
+    """The sample of this lane at instant `at` speaks: from the next one on its run is taken row by row."""
+    _, time, value, quality, received, node = columns
+    i = block * LANES + int(lane)
+    exact_i = blocks.exact[i]
+    row = rows[L_FIRST + lane] + at
+    rows[L_ROW + lane] = row + 1
+    place = np.uint64(at) * INSTANT + lane
+    note(exact_i, time[row], value[row], quality[row], received[row], node)
+    exceeded = int(samples[place + S_EXCEEDED])
+    verdict = (exceeded, exceeded, samples[place + S_Z], samples[place + S_CUSUM])
+    report_episodes(exact_i, blocks.hot, config[i], blocks.episodes[i], verdict, i, reports, used)
+    for later in range(at + 1, laid):
+        samples[np.uint64(later) * INSTANT + S_PRESENT + lane] = ZERO
+
+
+@compiled
+def lay_samples(
     going: int,
     block: int,
     rows: NDArray[np.int64],
@@ -141,37 +236,23 @@ def next_samples(
     samples: Hot,
     columns: Columns,
     blocks: Blocks,
-) -> int:
-    """Lay out one sample of each lane in `going`; returns the bits of the lanes that have a plain one."""
-    begin = np.uint64(block) * WIDE
-    _, time, value, quality, _, _ = columns
-    exact, hot = blocks.exact, blocks.hot
-    present = 0
+) -> tuple[int, int]:
+    """Lay out the next samples of each lane in `going`; returns how many instants, and the lanes that may go on."""
+    for at in range(np.uint64(CHUNK)):
+        for k in range(WIDTH):
+            samples[at * INSTANT + S_PRESENT + k] = ZERO
+    laid = 0
     for k in range(LANES):
         if (going >> k) & 1 == 0:
             continue
         lane = np.uint64(k)
-        end = rows[L_END + lane]
-        before_ns = rows[L_BEFORE_NS + lane]
-        row = skip_late(rows[L_ROW + lane], end, before_ns, time, exact[block * LANES + k])
-        rows[L_ROW + lane] = row
-        if row == end:
-            continue
-        v = float(value[row])
-        t = time[row]
-        inside = values[V_LOW + lane] <= v <= values[V_HIGH + lane]
-        if not (inside and is_good(int(quality[row]), v) and t >= rows[L_SETTLE_NS + lane]):
-            continue
-        samples[S_X + lane] = scaled(v, values[V_ORIGIN + lane], hot, begin + lane)
-        samples[S_SAME + lane] = ONE if v == values[V_BEFORE + lane] else ZERO
-        samples[S_DT_S + lane] = seconds_between(before_ns, t)
-        samples[S_PRESENT + lane] = ONE
-        values[V_BEFORE + lane] = v
-        rows[L_BEFORE_NS + lane] = t
-        rows[L_TAKEN + lane] = row
-        rows[L_ROW + lane] = row + 1
-        present |= 1 << k
-    return present
+        count, goes_on = lay_lane(lane, block, rows, values, samples, columns, blocks)
+        laid = max(laid, count)
+        if count > 0:
+            rows[L_TAKEN + lane] = rows[L_ROW + lane] - 1
+        if not goes_on:
+            going &= ~(1 << k)
+    return laid, going
 
 
 @compiled
@@ -188,30 +269,26 @@ def advance_together(
 ) -> None:
     """Advance every run of `block` until its end or its first row that needs a closer look: then rows[L_ROW].
 
-    rows, values: see `no_runs`, laid out; samples: see `packed.no_samples`. An episode never opens with its first
-    sample: nothing is reported here.
+    rows, values: see `no_runs`, laid out; samples: CHUNK instants, see `packed.no_samples`. An episode never opens with
+    its first sample: nothing is reported here.
     """
     _, time, value, quality, received, node = columns
-    exact, hot, episodes = blocks.exact, blocks.hot, blocks.episodes
-    going = begin_runs(block, rows, values, samples, exact, config)
+    begin = np.uint64(block) * WIDE
+    going = begin_runs(block, rows, values, blocks.exact, config)
     while going != 0:
-        going = next_samples(going, block, rows, values, samples, columns, blocks)
-        if going == 0:
-            break
-        step_block(hot, np.uint64(block) * WIDE, samples)
-        for k in range(LANES):
-            lane = np.uint64(k)
-            exceeded = int(samples[S_EXCEEDED + lane]) if samples[S_PRESENT + lane] != ZERO else 0
-            samples[S_PRESENT + lane] = ZERO
-            if exceeded != 0:
-                i = block * LANES + k
-                exact_i = exact[i]
-                row = rows[L_TAKEN + lane]
-                note(exact_i, time[row], value[row], quality[row], received[row], node)
-                verdict = (exceeded, exceeded, samples[S_Z + lane], samples[S_CUSUM + lane])
-                report_episodes(exact_i, hot, config[i], episodes[i], verdict, i, reports, used)
-                going &= ~(1 << k)
+        laid, going = lay_samples(going, block, rows, values, samples, columns, blocks)
+        for at in range(laid):
+            instant = np.uint64(at) * INSTANT
+            step_block(blocks.hot, begin, samples, instant)
+            if not any_exceeded(samples, instant):
+                continue
+            for k in range(LANES):
+                lane = np.uint64(k)
+                if samples[instant + S_EXCEEDED + lane] != ZERO:
+                    report_lane(lane, at, laid, block, rows, samples, columns, blocks, config, reports, used)
+                    rows[L_TAKEN + lane] = NONE
+                    going &= ~(1 << k)
     for k in range(LANES):
         row = rows[L_TAKEN + np.uint64(k)]
         if row != NONE:
-            note(exact[block * LANES + k], time[row], value[row], quality[row], received[row], node)
+            note(blocks.exact[block * LANES + k], time[row], value[row], quality[row], received[row], node)

@@ -73,9 +73,9 @@ def repeats_last(exact_i: Record, value: float) -> bool:
 
 
 @inlined
-def scaled(value: float, origin: float, hot: Hot, at: np.uint64) -> Float:
+def scaled(value: float, origin: float, base: Float, inv_scale: Float) -> Float:
     """The value as the baseline knows it."""
-    return (F(value - origin) - hot[at + BASE]) * hot[at + INV_SCALE]
+    return (F(value - origin) - base) * inv_scale
 
 
 @inlined
@@ -83,7 +83,7 @@ def relative(exact_i: Record, hot: Hot, at: np.uint64, value: float) -> Float:
     """The value relative to what the signal was first; the first good value becomes the origin."""
     if math.isnan(float(exact_i["origin"])):
         exact_i["origin"] = value
-    return scaled(value, float(exact_i["origin"]), hot, at)
+    return scaled(value, float(exact_i["origin"]), hot[at + BASE], hot[at + INV_SCALE])
 
 
 @inlined

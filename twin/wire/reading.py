@@ -45,7 +45,7 @@ class GapCause(StrEnum):
     DEVICE_UNREACHABLE = "device-unreachable"
     QUEUE_OVERFLOW = "queue-overflow"
     SEQUENCE_JUMP = "sequence-jump"
-    SESSION_LOST = "session-lost"  # the broker forgot the subscription of an MQTT source
+    SESSION_LOST = "session-lost"  # the broker forgot an MQTT source, or messages for it
     SPOOL_DROP = "spool-drop"
     AGENT_DOWN = "agent-down"
     CLOCK_STEP = "clock-step"
