@@ -14,6 +14,7 @@ demo: ## the whole twin on this machine: database, broker, plant, two edge agent
 test: environment check ## everything: checks, then every test on real parts
 	@sh setup/test-programs.sh
 	@$(VENV)/python setup/page.py
+	@$(VENV)/python setup/peers.py
 	NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -q tests/unit/test_kernel*.py tests/unit/test_monitor_engine.py tests/unit/test_state_view.py
 	$(VENV)/python -m pytest $(ARGS)
 
@@ -45,4 +46,4 @@ lock: environment ## resolve the dependencies anew
 	sh setup/lock.sh
 
 clean: ## remove what was built here (not the demo's data in .fabriquay)
-	rm -rf .venv .cache dist api/static api/web/node_modules .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache dist api/static api/web/node_modules tests/peers/opcua/node_modules .pytest_cache .ruff_cache .hypothesis

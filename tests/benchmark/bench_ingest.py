@@ -19,7 +19,7 @@ import psycopg
 
 from tests.benchmark.record import Result
 from tests.servers import mosquitto, postgres
-from twin.ingest.admit import Registry, admit, registry
+from twin.ingest.admit import Expected, Registry, admit, registry
 from twin.ingest.commit import Committer
 from twin.ingest.decode import decode
 from twin.ingest.ports import Counters
@@ -45,7 +45,7 @@ START_NS = 1_760_000_000_000_000_000
 PATHS = [f"benchmark/signal-{number}" for number in range(SIGNALS)]
 SCHEMA = NodeSchema(NODE, tuple(SchemaEntry(handle, path, "measurement", "") for handle, path in enumerate(PATHS)))
 SIGNAL_IDS = {path: number for number, path in enumerate(PATHS, 1)}
-KINDS = dict.fromkeys(PATHS, "measurement")
+SIGNALS = dict.fromkeys(PATHS, Expected("measurement", ""))
 PIECE_BYTES = 1 << 20
 DEADLINE_S = 120
 DIGEST = "SELECT count(*), sum(hash_record((signal, time, value, quality, server_at, received_at))::int8) FROM sample"
@@ -84,7 +84,7 @@ def _payload(number: int, chance: random.Random) -> bytes:
 
 
 def _registry() -> Registry:
-    return registry(SCHEMA, SIGNAL_IDS, KINDS)
+    return registry(SCHEMA, SIGNAL_IDS, SIGNALS)
 
 
 @contextmanager
@@ -171,7 +171,7 @@ async def _through_broker(dsn: str, work: Work) -> tuple[float, object]:
         broker = BrokerSettings(host="127.0.0.1", port=process.port)
         async with _ready_store(dsn) as store, connect(broker, client_id=NODE) as client:
             ingest = run_ingest(
-                broker, store, count, signal_ids=SIGNAL_IDS, kinds=KINDS, on_health=hear, counters=counters
+                broker, store, count, signal_ids=SIGNAL_IDS, plant=SIGNALS, on_health=hear, counters=counters
             )
             running = asyncio.create_task(ingest)
             await client.publish(topic.schema(NODE, SCHEMA.hash), SCHEMA.to_json(), qos=1, retain=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge.sources.opcua import OpcUaSource
 from edge.sources.opcua_settings import OpcUaSettings
+from tests.waiting import until
 from twin.wire.reading import Gap, Reading
 
 URI = "urn:fabriquay:test"
@@ -41,11 +42,12 @@ class ServerProcess:
     folder: Path
     arguments: tuple[str, ...] = ()
     port: int = 0
+    command: tuple[str, ...] = (sys.executable, str(SCRIPT))
     process: asyncio.subprocess.Process | None = None
 
     async def start(self, *more: str) -> None:
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, str(SCRIPT), "--log", str(self.folder / "emitted"), "--port", str(self.port),
+            *self.command, "--log", str(self.folder / "emitted"), "--port", str(self.port),
             *self.arguments, *more, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self.port = int((await self.answer()).split()[1])
@@ -70,6 +72,33 @@ class ServerProcess:
         text = (self.folder / "emitted").read_text()
         lines = text[: text.rfind("\n") + 1].splitlines()
         return {int(at): int(count) for at, count in (line.split() for line in lines)}
+
+
+def holes(sink: MemorySink, server: ServerProcess, handle: int) -> set[int]:
+    """Times that the server emitted between the first and the last reading and that are not there."""
+    times = sink.times(handle)
+    return {at for at in server.emitted() if min(times) < at < max(times)} - times
+
+
+def assert_nothing_is_missing(sink: MemorySink, server: ServerProcess, items: int) -> None:
+    for handle in range(items):
+        assert not holes(sink, server, handle)
+    assert sink.gaps == []
+
+
+def assert_every_hole_is_in_a_gap(sink: MemorySink, server: ServerProcess, items: int) -> int:
+    count = 0
+    for handle in range(items):
+        spans = [(gap.from_ns, gap.to_ns) for gap in sink.gaps if handle in gap.handles]
+        found = holes(sink, server, handle)
+        assert all(any(start < at < end for start, end in spans) for at in found)
+        count += len(found)
+    return count
+
+
+async def more(sink: MemorySink, source: OpcUaSource, count: int = 100) -> None:
+    enough = len(sink.readings) + count
+    await until(lambda: len(sink.readings) >= enough, f"{count} more readings; {source.status()}")
 
 
 class Proxy:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.servers import Broker, mosquitto, postgres
 from tests.waiting import until
+from twin.commands.run import expected
 from twin.errors import Retryable
 from twin.ingest import commit
 from twin.ingest.ports import Counters
@@ -29,11 +30,11 @@ from twin.wire.schema import NodeSchema, SchemaEntry
 
 NODE, EPOCH, NOW_NS = "edge-1", "5" * 32, 1_760_000_000_000_000_000
 PLANT = load_plant(Path(__file__).resolve().parents[2] / "configs" / "plant.yaml")
-KINDS = {signal.path: signal.kind.value for signal in PLANT.signals}
-NUMBER, OTHER = [path for path, kind in KINDS.items() if kind == "measurement"][:2]
-TEXT = next(path for path, kind in KINDS.items() if kind == "text")
+SIGNALS = expected(PLANT)
+NUMBER, OTHER = [path for path, signal in SIGNALS.items() if signal.kind == "measurement"][:2]
+TEXT = next(path for path, signal in SIGNALS.items() if signal.kind == "text")
 SCHEMA = NodeSchema(
-    NODE, tuple(SchemaEntry(handle, path, KINDS[path], "") for handle, path in enumerate([NUMBER, OTHER, TEXT]))
+    NODE, tuple(SchemaEntry(handle, path, SIGNALS[path].kind, "") for handle, path in enumerate([NUMBER, OTHER, TEXT]))
 )
 
 
@@ -117,7 +118,7 @@ async def ingesting(broker: Broker, store, signal_ids: dict[str, int], **more) -
     ingest = Ingest()
     running = asyncio.create_task(
         run_ingest(
-            BrokerSettings(host="127.0.0.1", port=broker.port), store, ingest.take, signal_ids=signal_ids, kinds=KINDS,
+            BrokerSettings(host="127.0.0.1", port=broker.port), store, ingest.take, signal_ids=signal_ids, plant=SIGNALS,
             on_health=ingest.hear, counters=ingest.counters, **more,
         )
     )  # fmt: skip

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from edge.sources.opcua import OpcUaSource
 from edge.sources.source import SourceState
 from tests.contract.opcua_rig import (
     MemorySink,
     Proxy,
     ServerProcess,
+    assert_every_hole_is_in_a_gap,
+    assert_nothing_is_missing,
+    more,
     node,
     running,
     source_of,
@@ -49,33 +51,6 @@ async def proxy(server: ServerProcess) -> AsyncGenerator[Proxy]:
     listener.close()
 
 
-def holes(sink: MemorySink, server: ServerProcess, handle: int) -> set[int]:
-    """Times that the server emitted between the first and the last reading and that are not there."""
-    times = sink.times(handle)
-    return {at for at in server.emitted() if min(times) < at < max(times)} - times
-
-
-def assert_nothing_is_missing(sink: MemorySink, server: ServerProcess) -> None:
-    for handle in range(ITEMS):
-        assert not holes(sink, server, handle)
-    assert sink.gaps == []
-
-
-def assert_every_hole_is_in_a_gap(sink: MemorySink, server: ServerProcess) -> int:
-    count = 0
-    for handle in range(ITEMS):
-        spans = [(gap.from_ns, gap.to_ns) for gap in sink.gaps if handle in gap.handles]
-        found = holes(sink, server, handle)
-        assert all(any(start < at < end for start, end in spans) for at in found)
-        count += len(found)
-    return count
-
-
-async def more(sink: MemorySink, source: OpcUaSource, count: int = 5 * ITEMS) -> None:
-    enough = len(sink.readings) + count
-    await until(lambda: len(sink.readings) >= enough, f"{count} more readings; {source.status()}")
-
-
 async def test_values_times_texts_and_statuses_arrive_and_bad_nodes_do_not_disturb(server: ServerProcess) -> None:
     items = [*NODES, node("text", kind="text"), node("array", kind="text"), node("untimed"), node("nowhere")]
     items.append({"node": "nsu=urn:not:here;s=x", "signal": "plant/x"})
@@ -98,7 +73,7 @@ async def test_values_times_texts_and_statuses_arrive_and_bad_nodes_do_not_distu
     untimed = [reading for reading in sink.readings if reading.handle == ITEMS + 2]
     assert all(reading.quality & Quality.TIME_ADJUSTED for reading in untimed)
     assert len({reading.source_ns for reading in untimed}) == len(untimed)
-    assert_nothing_is_missing(sink, server)
+    assert_nothing_is_missing(sink, server, ITEMS)
     assert status.state is SourceState.CONNECTED
     refused = {item["signal"]: item["reason"] for item in status.facts["refused_items"]}
     assert refused == {"plant/nowhere": "BadNodeIdUnknown", "plant/x": "the server has no namespace urn:not:here"}
@@ -134,7 +109,7 @@ async def test_a_message_that_got_lost_is_republished(server: ServerProcess) -> 
         await server.tell("swallow 2")
         await until(lambda: source.status().facts["republished"] == 2, "two republished messages")
         await more(sink, source)
-    assert_nothing_is_missing(sink, server)
+    assert_nothing_is_missing(sink, server, ITEMS)
 
 
 async def test_a_message_that_cannot_be_republished_is_a_gap(server: ServerProcess) -> None:
@@ -144,7 +119,7 @@ async def test_a_message_that_cannot_be_republished_is_a_gap(server: ServerProce
         await server.tell("forget 2")
         await until(lambda: sink.gaps, "a gap")
         await more(sink, source)
-    assert assert_every_hole_is_in_a_gap(sink, server) > 0
+    assert assert_every_hole_is_in_a_gap(sink, server, ITEMS) > 0
     assert {gap.cause for gap in sink.gaps} == {GapCause.SEQUENCE_JUMP}
 
 
@@ -161,7 +136,7 @@ async def test_a_cut_line_loses_nothing_that_the_servers_queue_holds(server: Ser
             await until(lambda: source.status().state is SourceState.CONNECTED, "the source is back")
             await more(sink, source)
         assert source.status().facts["subscriptions"] == 1
-    assert_nothing_is_missing(sink, server)
+    assert_nothing_is_missing(sink, server, ITEMS)
 
 
 async def test_a_queue_that_was_too_short_for_the_outage_is_a_gap(server: ServerProcess, proxy: Proxy) -> None:
@@ -174,7 +149,7 @@ async def test_a_queue_that_was_too_short_for_the_outage_is_a_gap(server: Server
         proxy.mend()
         await until(lambda: sink.gaps, "a gap")
         await more(sink, source)
-    assert assert_every_hole_is_in_a_gap(sink, server) > 0
+    assert assert_every_hole_is_in_a_gap(sink, server, ITEMS) > 0
     assert {gap.cause for gap in sink.gaps} == {GapCause.QUEUE_OVERFLOW}
 
 
@@ -190,7 +165,7 @@ async def test_a_black_hole_is_noticed_by_its_silence_and_loses_nothing(server: 
         proxy.mend()
         await until(lambda: source.status().state is SourceState.CONNECTED, "the source is back")
         await more(sink, source)
-    assert_nothing_is_missing(sink, server)
+    assert_nothing_is_missing(sink, server, ITEMS)
 
 
 async def test_a_killed_server_comes_back_with_other_namespaces_and_the_hole_is_recorded(
@@ -206,7 +181,7 @@ async def test_a_killed_server_comes_back_with_other_namespaces_and_the_hole_is_
         await more(sink, source)
         assert source.status().facts["subscriptions"] == 2
     assert {gap.cause for gap in sink.gaps} == {GapCause.SUBSCRIPTION_LOST}
-    assert_every_hole_is_in_a_gap(sink, server)
+    assert_every_hole_is_in_a_gap(sink, server, ITEMS)
 
 
 async def test_nothing_is_acknowledged_before_the_sink_has_it_and_a_slow_sink_loses_nothing(
@@ -223,7 +198,7 @@ async def test_nothing_is_acknowledged_before_the_sink_has_it_and_a_slow_sink_lo
         sink.open.set()
         await more(sink, source)
         assert source.status().facts["subscriptions"] == 1
-    assert_nothing_is_missing(sink, server)
+    assert_nothing_is_missing(sink, server, ITEMS)
 
 
 async def test_a_source_whose_server_is_not_there_waits_for_it(tmp_path: Path) -> None:

@@ -45,9 +45,10 @@ def test_the_lock_files_carry_hashes_and_no_addresses() -> None:
     for lock in locks:
         assert "://" not in lock.read_text()
         assert "--hash=sha256:" in lock.read_text()
-    page_lock = (ROOT / "api/web/package-lock.json").read_text()
-    assert "://" not in page_lock
-    assert '"integrity": "sha512-' in page_lock
+    for of in ("api/web", "tests/peers/opcua"):
+        packages = (ROOT / of / "package-lock.json").read_text()
+        assert "://" not in packages
+        assert '"integrity": "sha512-' in packages
 
 
 def test_the_page_is_built_again_only_when_a_source_changed() -> None:

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from twin.ingest.admit import MOST_PER_REASON, MOST_REJECTIONS, Admitted, Registry, admit, registry
+from twin.ingest.admit import MOST_PER_REASON, MOST_REJECTIONS, Admitted, Expected, Registry, admit, registry
 from twin.ingest.decode import decode
 from twin.wire.batch import encode
 from twin.wire.reading import Gap, GapCause, Lane, Quality, Reading
@@ -25,17 +25,17 @@ SCHEMA = NodeSchema(
     ),
 )
 IDS = {"f/mill/current": 12, "f/mill/order": 5, "f/mill/count": 11, "f/mill/speed": 10, "f/other": 1}
-KINDS = {
-    "f/mill/current": "measurement",
-    "f/mill/order": "text",
-    "f/mill/count": "counter",
-    "f/mill/speed": "measurement",
+PLANT = {
+    "f/mill/current": Expected("measurement", "A"),
+    "f/mill/order": Expected("text", ""),
+    "f/mill/count": Expected("counter", "parts"),
+    "f/mill/speed": Expected("measurement", "1/min"),
 }
 
 
 @pytest.fixture
 def known() -> Registry:
-    return registry(SCHEMA, IDS, KINDS)
+    return registry(SCHEMA, IDS, PLANT)
 
 
 def judged(known: Registry, *readings: Reading, gaps: tuple[Gap, ...] = ()) -> Admitted:
@@ -167,9 +167,24 @@ def test_gaps_are_told_per_signal_and_unknown_signals_are_not_hidden(known):
 
 
 def test_an_empty_schema_knows_nothing_and_does_not_fail():
-    found = judged(registry(NodeSchema("edge-1", ()), IDS, KINDS), reading(0, 1.0), reading(1, "a"))
+    found = judged(registry(NodeSchema("edge-1", ()), IDS, PLANT), reading(0, 1.0), reading(1, "a"))
     assert len(found.batch) == len(found.batch.texts) == 0
     assert len(found.rejections) == 2
+
+
+@pytest.mark.parametrize(("said", "admitted"), [("A", True), ("ampere", True), ("", True), ("mA", False), ("V", False)])
+def test_a_unit_that_would_falsify_the_values_is_refused_and_told(said, admitted):
+    schema = NodeSchema("edge-1", (SchemaEntry(0, "f/mill/current", "measurement", said),))
+    found = judged(registry(schema, IDS, PLANT), reading(0, 1.0))
+    assert len(found.batch) == admitted
+    if not admitted:
+        (rejection,) = found.rejections
+        assert (rejection.reason, rejection.signal_path, rejection.value_text) == (
+            "wrong-unit",
+            "f/mill/current",
+            "1.0",
+        )
+        assert rejection.detail == f"the node says {said!r}, the plant model 'A'"
 
 
 def test_admission_agrees_with_a_plain_loop(known):

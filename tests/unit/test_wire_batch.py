@@ -168,6 +168,13 @@ def test_what_does_not_fit_into_its_column_is_refused_at_the_edge(row):
         pack([row, Reading(1, NOW_NS, 2.0, 0, 0, NOW_NS)])
 
 
+@pytest.mark.parametrize("extreme", [{"created_ns": 1 << 63}, {"number": -1}, {"number": 1 << 64}])
+def test_a_header_that_does_not_fit_is_refused_at_the_edge(extreme):
+    header = {"node": "edge-1", "epoch": "ab" * 16, "number": 1, "lane": Lane.LIVE, "schema_hash": "cd" * 8}
+    with pytest.raises(Rejected, match="header"):
+        encode([], [], **{"created_ns": NOW_NS, **header, **extreme})
+
+
 def test_a_batch_beyond_its_limits_is_refused_at_the_edge(monkeypatch):
     monkeypatch.setattr(wire, "MOST_BODY_BYTES", 10_000)
     with pytest.raises(Rejected, match="does not fit"):

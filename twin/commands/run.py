@@ -9,6 +9,7 @@ from typing import Any
 
 from twin.commands.settings import TwinSettings
 from twin.errors import Retryable
+from twin.ingest.admit import Expected
 from twin.ingest.receive import run_ingest
 from twin.monitor.run import Monitor
 from twin.plant.load import load_plant
@@ -86,7 +87,7 @@ async def _run(settings: TwinSettings, plant: Plant, store: Store, signal_ids: M
                 store,
                 monitor.judge,
                 signal_ids=signal_ids,
-                kinds=kinds(plant),
+                plant=expected(plant),
                 on_health=hear,
                 after_seq=after_seq,
             ),
@@ -94,6 +95,6 @@ async def _run(settings: TwinSettings, plant: Plant, store: Store, signal_ids: M
         )
 
 
-def kinds(plant: Plant) -> dict[str, str]:
-    """Signal path → kind, as admission needs it."""
-    return {signal.path: str(signal.kind) for signal in plant.signals}
+def expected(plant: Plant) -> dict[str, Expected]:
+    """What admission needs of each signal, by path."""
+    return {signal.path: Expected(str(signal.kind), signal.unit) for signal in plant.signals}

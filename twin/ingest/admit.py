@@ -6,14 +6,16 @@ in whole microseconds; gaps by signal; rejections with reasons. Of two rows with
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.ingest.decode import Received
+from twin.plant.units import is_same_unit
 from twin.samples import SampleBatch, TextColumns
 from twin.wire.reading import Lane, Quality
-from twin.wire.schema import NodeSchema
+from twin.wire.schema import NodeSchema, SchemaEntry
 
 EARLIEST_NS = 946_684_800_000_000_000  # 2000-01-01: below it a clock has lost its battery
 AHEAD_NS = 86_400_000_000_000  # of its reception a sample cannot be
@@ -26,6 +28,13 @@ _INT32 = (1 << 31) - 1
 Rows = NDArray[np.intp]
 
 
+class Expected(NamedTuple):
+    """What the plant model says of a signal."""
+
+    kind: str
+    unit: str
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
     """What the handles of one schema mean to this store; arrays sorted by handle."""
@@ -34,6 +43,12 @@ class Registry:
     signal: NDArray[np.int32]  # the store's id, -1 where it knows no such signal
     text: NDArray[np.bool_]  # the signal's values are texts
     paths: tuple[str, ...]
+    units: tuple[str, ...]  # where the node's unit is another one than the plant model's: both, in words; else ""
+
+    @property
+    def wrong_unit(self) -> NDArray[np.bool_]:
+        """Which of them have a unit that would falsify their values."""
+        return np.array([bool(words) for words in self.units], np.bool_)
 
     def rows(self, handles: NDArray[np.int32]) -> Rows:
         """The place of each handle here, -1 where the schema has none."""
@@ -48,7 +63,9 @@ class Registry:
 class Rejection:
     """One input that did not enter the store."""
 
-    reason: str  # malformed | wrong-node | unknown-signal | wrong-type | out-of-time | not-finite | bad-text
+    reason: (
+        str  # malformed | wrong-node | unknown-signal | wrong-type | wrong-unit | out-of-time | not-finite | bad-text
+    )
     detail: str
     signal_path: str | None = None
     time_ns: int | None = None
@@ -75,16 +92,24 @@ class Admitted:
     rejections: tuple[Rejection, ...]
 
 
-def registry(schema: NodeSchema, signal_ids: Mapping[str, int], kinds: Mapping[str, str]) -> Registry:
-    """Join a node's schema with what the plant model (path → kind) and the store (path → id) know."""
+def registry(schema: NodeSchema, signal_ids: Mapping[str, int], plant: Mapping[str, Expected]) -> Registry:
+    """Join a node's schema with what the plant model (by path) and the store (path → id) know."""
     entries = sorted(schema.entries, key=lambda entry: entry.handle)
-    known = [signal_ids.get(entry.path, -1) if entry.path in kinds else -1 for entry in entries]
+    known = [signal_ids.get(entry.path, -1) if entry.path in plant else -1 for entry in entries]
     return Registry(
         np.array([entry.handle for entry in entries], np.int32),
         np.array(known, np.int32),
-        np.array([kinds.get(entry.path) == "text" for entry in entries], np.bool_),
+        np.array([entry.path in plant and plant[entry.path].kind == "text" for entry in entries], np.bool_),
         tuple(entry.path for entry in entries),
+        tuple(_unit_mismatch(entry, plant.get(entry.path)) for entry in entries),
     )
+
+
+def _unit_mismatch(entry: SchemaEntry, plant: Expected | None) -> str:
+    """In words; a node that names no unit is taken at the plant model's."""
+    if plant is None or not entry.unit or is_same_unit(entry.unit, plant.unit):
+        return ""
+    return f"the node says {entry.unit!r}, the plant model {plant.unit!r}"
 
 
 def admit(received: Received, known: Registry) -> Admitted:
@@ -138,6 +163,8 @@ class _Rows:
         mismatch = np.zeros(len(handle), np.bool_)
         mismatch[there] = known.text[place[there]] != text
         self.wrong(mismatch, "wrong-type")
+        mismatch[there] = known.wrong_unit[place[there]]
+        self.wrong(mismatch, "wrong-unit")
         seen = np.where(received > EARLIEST_NS, received, created_ns)
         limit = np.where(seen > np.iinfo(np.int64).max - AHEAD_NS, seen, seen + AHEAD_NS)
         self.wrong((time < EARLIEST_NS) | (time > limit), "out-of-time")
@@ -205,6 +232,7 @@ def _storable(text: str) -> bool:
 _DETAILS = {
     "unknown-signal": "the plant model has no such signal",
     "wrong-type": "a number where the plant model has text, or text where it has numbers",
+    "wrong-unit": "",  # told of each signal in its own words
     "out-of-time": "measured before the year 2000 or more than a day after its reception",
     "not-finite": "a value that is no number, without a bad quality that says so",
     "bad-text": "a text that is too long or holds signs that no database keeps",
@@ -218,8 +246,9 @@ def _explain(
     for reason, which in wrong:
         for handle in np.unique(rows.handle[which]).tolist():
             hit = which[rows.handle[which] == handle].tolist()
-            path = _path(known, int(rows.place[hit[0]]))
-            detail = _DETAILS[reason] if path else f"the node's schema has no handle {handle}"
+            place = int(rows.place[hit[0]])
+            path = _path(known, place)
+            detail = _DETAILS[reason] or known.units[place] if path else f"the node's schema has no handle {handle}"
             for row in hit[:MOST_PER_REASON]:
                 yield Rejection(reason, detail, path, int(rows.time[row]), value(row))
             if len(hit) > MOST_PER_REASON:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from twin.errors import Rejected, Retryable
-from twin.ingest.admit import Rejection, admit, refused
+from twin.ingest.admit import Expected, Rejection, admit, refused
 from twin.ingest.commit import Committer
 from twin.ingest.decode import Received, decode
 from twin.ingest.outbox import Outbox
@@ -37,7 +37,7 @@ async def run_ingest(
     on_committed: OnCommitted,
     *,
     signal_ids: Mapping[str, int],
-    kinds: Mapping[str, str],
+    plant: Mapping[str, Expected],
     on_health: OnHealth | None = None,
     after_seq: int = 0,
     counters: Counters | None = None,
@@ -50,14 +50,14 @@ async def run_ingest(
         store: see `twin.ingest.ports`; its Retryable errors are waited out.
         on_committed: gets every new batch after its COMMIT, in the order of seq; while it waits, ingest waits.
         signal_ids: path → id in the store.
-        kinds: path → kind in the plant model; a path that stands only in one of the two is unknown.
+        plant: path → what the plant model says of it; a path that stands only in one of the two is unknown.
         on_health: gets each node's newest report; reports in between may be left out.
         after_seq: the newest seq that `on_committed` need not get, should the first commit have to be read back.
         counters: written while running.
         clock: monotonic seconds.
     """
     counters = counters or Counters()
-    schemas = Schemas(signal_ids, kinds)
+    schemas = Schemas(signal_ids, plant)
     outbox = Outbox(on_health)
     committer = Committer(store, outbox.receipt, on_committed, counters, after_seq=after_seq)
     await _load(store, schemas)
@@ -135,8 +135,22 @@ class Receiver:
             return
         logger.info("schema %s of node %s: %d signals", schema.hash, node, len(schema.entries))
         await self._committer.put(schema)
+        self._warn_of_units(schema)
         for received in self._schemas.unpark(node, schema_hash):
             await self._admit(received, node, schema_hash)
+
+    def _warn_of_units(self, schema: NodeSchema) -> None:
+        known = self._schemas.registry(schema.node, schema.hash)
+        wrong = (
+            [f"{path}: {words}" for path, words in zip(known.paths, known.units, strict=True) if words] if known else []
+        )
+        if wrong:
+            few = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+            logger.warning(
+                "node %s has other units than the plant model, these values are rejected: %s. Correct the unit in its"
+                " file or in the plant model",
+                schema.node, few,
+            )  # fmt: skip
 
     async def _admit(self, received: Received, node: str, schema_hash: str) -> None:
         known = self._schemas.registry(node, schema_hash)

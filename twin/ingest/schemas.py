@@ -6,7 +6,7 @@ fit is left to the node, which sends it again.
 
 from collections.abc import Mapping
 
-from twin.ingest.admit import Registry, registry
+from twin.ingest.admit import Expected, Registry, registry
 from twin.ingest.decode import Received
 from twin.wire.schema import NodeSchema
 
@@ -18,9 +18,9 @@ _Key = tuple[str, str]  # node, hash
 class Schemas:
     """The schemas of all nodes."""
 
-    def __init__(self, signal_ids: Mapping[str, int], kinds: Mapping[str, str]) -> None:
+    def __init__(self, signal_ids: Mapping[str, int], plant: Mapping[str, Expected]) -> None:
         self._signal_ids: Mapping[str, int] = signal_ids
-        self._kinds: Mapping[str, str] = kinds
+        self._plant: Mapping[str, Expected] = plant
         self._schemas: dict[_Key, NodeSchema] = {}
         self._registries: dict[_Key, Registry] = {}
         self._parked: dict[_Key, list[Received]] = {}
@@ -41,7 +41,7 @@ class Schemas:
             schema = self._schemas.get(key)
             if schema is None:
                 return None
-            self._registries[key] = registry(schema, self._signal_ids, self._kinds)
+            self._registries[key] = registry(schema, self._signal_ids, self._plant)
         return self._registries[key]
 
     def park(self, received: Received, size: int) -> None:

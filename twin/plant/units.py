@@ -35,3 +35,13 @@ def is_unit(text: str) -> bool:
     except (pint.errors.PintError, *_PARSER_ACCIDENTS):
         return False
     return True
+
+
+@lru_cache(maxsize=1024)
+def is_same_unit(one: str, other: str) -> bool:
+    """Whether two texts mean the same unit: kW and kilowatt do, K and °C do not."""
+    if one == other:
+        return True
+    if not (one and other and is_unit(one) and is_unit(other)):
+        return False
+    return bool(_registry().parse_units(one) == _registry().parse_units(other))

@@ -125,10 +125,13 @@ def encode(
     if len(body) > MOST_BODY_BYTES:
         raise Rejected("too-large", f"a body of {len(body)} bytes does not fit into one batch")
     name = node.encode("ascii")
-    head = _HEADER.pack(
-        MAGIC, FORMAT, lane, bytes.fromhex(epoch), number, bytes.fromhex(schema_hash),
-        len(numeric), len(textual), len(gaps), created_ns, len(name),
-    )  # fmt: skip
+    try:
+        head = _HEADER.pack(
+            MAGIC, FORMAT, lane, bytes.fromhex(epoch), number, bytes.fromhex(schema_hash),
+            len(numeric), len(textual), len(gaps), created_ns, len(name),
+        )  # fmt: skip
+    except struct.error as error:
+        raise Rejected("out-of-range", f"batch {number} made at {created_ns} ns has no header: {error}") from error
     compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
     return head + name + _crc(head + name) + compressor.compress(body)
 

