@@ -1,9 +1,8 @@
 """`twin demo` as a user starts it, in a folder of its own, with hands on its processes: kill, stop, cut.
 
-The edge agents reach the broker through `Cut`, a TCP relay that can be closed, so that a network cut is one call.
+The edge agents reach the broker through a proxy (`tests.fault.proxy`), so that a network cut is one call.
 """
 
-import asyncio
 import contextlib
 import os
 import re
@@ -11,89 +10,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import yaml
 
+from tests.fault.proxy import Proxy
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Cut:
-    """A relay on loopback in a thread of its own; `closed` refuses and drops every connection."""
-
-    def __init__(self, target_port: Callable[[], int]) -> None:
-        self._target_port = target_port
-        self._loop = asyncio.new_event_loop()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._open = True
-        self.port = 0
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
-        self._thread.start()
-        started.wait(10)
-
-    @contextlib.contextmanager
-    def closed(self) -> Iterator[None]:
-        self._loop.call_soon_threadsafe(self._switch, False)
-        try:
-            yield
-        finally:
-            self._loop.call_soon_threadsafe(self._switch, True)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._switch, False)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    def _serve(self, started: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._relay, "127.0.0.1", 0))
-        self.port = server.sockets[0].getsockname()[1]
-        started.set()
-        self._loop.run_forever()
-        server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
-
-    def _switch(self, is_open: bool) -> None:
-        self._open = is_open
-        if not is_open:
-            for writer in list(self._writers):
-                writer.transport.abort()
-
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self._open:
-            writer.transport.abort()
-            return
-        try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port())
-        except OSError:
-            writer.transport.abort()
-            return
-        ends = {writer, far_writer}
-        self._writers |= ends
-
-        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(OSError):
-                while data := await source.read(65_536):
-                    sink.write(data)
-                    await sink.drain()
-
-        pumps = [asyncio.ensure_future(pump(reader, far_writer)), asyncio.ensure_future(pump(far_reader, writer))]
-        try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in pumps:
-                task.cancel()
-            for end in ends:
-                end.transport.abort()
-            self._writers -= ends
 
 
 class Demo:
@@ -101,7 +27,7 @@ class Demo:
 
     def __init__(self, folder: Path, *, rate: float | None = None, broker: str = "embedded") -> None:
         self.folder = folder
-        self.cut = Cut(self._broker_port)
+        self.network = Proxy(self._broker_port)
         self._rate = rate
         self._broker = broker
         self._process: subprocess.Popen[bytes] | None = None
@@ -114,8 +40,8 @@ class Demo:
             shutil.copytree(ROOT / "configs", configs)
         for path in configs.glob("edge-*.yaml"):
             original = (ROOT / "configs" / path.name).read_text()
-            path.write_text(re.sub(r"\$\{FABRIQUAY_BROKER_PORT:-\d+\}", str(self.cut.port), original))
-            assert str(self.cut.port) in path.read_text()
+            path.write_text(re.sub(r"\$\{FABRIQUAY_BROKER_PORT:-\d+\}", str(self.network.port), original))
+            assert str(self.network.port) in path.read_text()
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "twin.commands.cli", "demo", "--folder", str(self.folder / "data"), "--configs",
@@ -130,7 +56,7 @@ class Demo:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        self.cut.stop()
+        self.network.stop()
 
     def stop(self) -> None:
         """Ctrl-C, as a user does; what is left then is a failure of its own (`processes_left`)."""

@@ -98,16 +98,24 @@ def test_an_undisturbed_run_stores_every_sample_and_a_second_start_continues(fol
 
 
 def disturb(demo: Demo, dice: random.Random, rounds: int) -> None:
-    """Each part is killed, and the network cut, `rounds` times, in random order at random moments."""
+    """Each part is killed, and the network cut or silent, `rounds` times, in random order at random moments."""
 
     def cut() -> None:
-        with demo.cut.closed():
+        with demo.network.cut():
+            run_for(dice.uniform(1, 6), demo)
+
+    def silence() -> None:
+        with demo.network.half_open():
             run_for(dice.uniform(1, 6), demo)
 
     def killer(part: str) -> Callable[[], None]:
         return lambda: demo.kill(part)
 
-    blows = [cut, *(killer(part) for part in ("edge-factory", "edge-terminal", "run", "broker", "postgres"))] * rounds
+    blows = [
+        cut,
+        silence,
+        *(killer(part) for part in ("edge-factory", "edge-terminal", "run", "broker", "postgres")),
+    ] * rounds
     dice.shuffle(blows)
     for blow in blows:
         run_for(dice.uniform(1.0, 5.0), demo)
