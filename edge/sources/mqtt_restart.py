@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from twin.errors import Retryable
-from twin.wire.mqtt import BrokerSettings, connect
+from twin.wire.mqtt import BrokerSettings, Refused, connect
 
 _SECONDS = re.compile(rb"\s*(\d{1,12})(?:\.\d*)?\s*(?:s|seconds?)?\s*")
 _TIMEOUT_S = 2.0
@@ -27,15 +27,17 @@ async def broker_began_ns(
     answer would stand behind everything that the broker has queued.
 
     Raises:
-        Retryable: the broker cannot be reached.
+        Retryable: the broker cannot be reached, or ends the connection of whoever asks.
     """
-    async with connect(broker, client_id=client_id, max_inbound=1) as client:
-        await client.subscribe([(topic, 0)])
-        try:
-            async with asyncio.timeout(_TIMEOUT_S):
-                async for message in client.messages():
-                    uptime = _SECONDS.fullmatch(message.payload)
-                    return None if uptime is None else clock() - int(uptime.group(1)) * 1_000_000_000
-        except TimeoutError:
-            return None
-    raise Retryable("the broker closed the connection before it said how long it runs")
+    try:
+        async with connect(broker, client_id=client_id, max_inbound=1) as client, asyncio.timeout(_TIMEOUT_S):
+            await client.subscribe([(topic, 0)])
+            message = await anext(client.messages())
+    except (TimeoutError, Refused):
+        return None
+    except Retryable as error:
+        raise Retryable(
+            f"asking {topic}: {error}; if the broker ends such connections, set uptime_topic: null"
+        ) from error
+    uptime = _SECONDS.fullmatch(message.payload)
+    return None if uptime is None else clock() - int(uptime.group(1)) * 1_000_000_000

@@ -16,7 +16,7 @@ from twin.settings import resolve_secret
 from twin.wire.broker import BrokerSettings, Message, PublishDenied, TlsSettings
 from twin.wire.mqtt_client import CONNECT_TIMEOUT_S, Client, Refused, UnsupportedProtocol
 
-__all__ = ["BrokerSettings", "Client", "Message", "PublishDenied", "TlsSettings", "connect"]
+__all__ = ["BrokerSettings", "Client", "Message", "PublishDenied", "Refused", "TlsSettings", "connect"]
 
 
 @asynccontextmanager

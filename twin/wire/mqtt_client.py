@@ -33,7 +33,7 @@ class UnsupportedProtocol(Retryable):
 
 
 class Refused(Retryable):
-    """The broker answered and does not want us."""
+    """The broker answered: it does not want us, or not on these topics."""
 
 
 class Client:
@@ -67,7 +67,7 @@ class Client:
         inner.on_subscribe = self._on_subscribe
 
     async def subscribe(self, topics: Sequence[tuple[str, int]], *, timeout_s: float = 10) -> None:
-        """Subscribe to topics with their QoS; Retryable when refused, not answered, or disconnected."""
+        """Subscribe to topics with their QoS; `Refused` when denied, Retryable when not answered or disconnected."""
         self._check()
         self._filters += [topic for topic, _ in topics if topic not in self._filters]
         self._wanted.clear()
@@ -240,7 +240,7 @@ class Client:
     ) -> None:
         denied = ", ".join(str(code) for code in codes if code.is_failure)
         if packet_id in self._subscribing:
-            error = Retryable(f"the broker denies a subscription: {denied}") if denied else None
+            error = Refused(f"the broker denies a subscription: {denied}") if denied else None
             _settle(self._subscribing.pop(packet_id), error)
 
 
