@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], what: str = "the condition", deadline_s: float = 20.0) -> None:
+async def until(condition: Callable[[], object], what: str = "the condition", deadline_s: float = 60.0) -> None:
     """Return as soon as `condition` is true; fail with `what` when that does not happen in time."""
     try:
         async with asyncio.timeout(deadline_s):

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,70 +99,6 @@ def assert_every_hole_is_in_a_gap(sink: MemorySink, server: ServerProcess, items
 async def more(sink: MemorySink, source: OpcUaSource, count: int = 100) -> None:
     enough = len(sink.readings) + count
     await until(lambda: len(sink.readings) >= enough, f"{count} more readings; {source.status()}")
-
-
-class Proxy:
-    """Forwards bytes to a port; `cut` drops all and refuses, `hole` swallows all, `mend` ends both."""
-
-    def __init__(self, target: Callable[[], int]) -> None:
-        self.port = 0
-        self.connections = 0
-        self._target = target
-        self._closed = False
-        self._hole = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    async def start(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        return server
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tasks.add(asyncio.current_task())
-        self._writers.add(writer)
-        try:
-            if self._closed:
-                return
-            self.connections += 1
-            there = await asyncio.open_connection("127.0.0.1", self._target())
-            self._writers.add(there[1])
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(reader, there[1]))
-                group.create_task(self._pump(there[0], writer))
-        except* (OSError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.transport.abort()
-            self._tasks.discard(asyncio.current_task())
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65_536):
-                if not self._hole:
-                    writer.write(data)
-                    await writer.drain()
-        finally:
-            writer.transport.abort()
-
-    def cut(self) -> None:
-        self._closed = True
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-
-    def hole(self) -> None:
-        self._hole = True
-
-    def mend(self) -> None:
-        self._hole = self._closed = False
-
-    async def stop(self) -> None:
-        self.cut()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def source_settings(port: int, items: Sequence[dict[str, object]], **changes: object) -> OpcUaSettings:

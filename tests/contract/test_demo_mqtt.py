@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import free_port, mosquitto
+from tests.waiting import until
 from twin.demo.dialects import TIC_LEAVES, VDA_FIELDS
 from twin.demo.equipment import EquipmentSettings, run_equipment
 from twin.errors import Retryable
@@ -39,12 +40,6 @@ def settings_for(folder, port, **options):
         broker=broker,
         **options,
     )
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 def samples(folder, table="sample"):

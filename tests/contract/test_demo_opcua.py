@@ -9,6 +9,7 @@ from pathlib import Path
 from asyncua import Client, ua
 
 from tests.servers import free_port
+from tests.waiting import until
 from twin.demo.equipment import EquipmentSettings, run_equipment
 from twin.demo.opcua_server import NAMESPACE
 from twin.plant.load import load_plant
@@ -50,12 +51,6 @@ def truth(folder):
         }
     finally:
         connection.close()
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 class Received:

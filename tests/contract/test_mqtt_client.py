@@ -2,15 +2,17 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
 
+from edge.sources.mqtt_restart import broker_began_ns
 from tests.certificates import Authority
 from tests.servers import Broker, amqtt, free_port, mosquitto, open_folder
 from tests.waiting import until
 from twin.errors import Retryable
-from twin.wire.mqtt import BrokerSettings, Client, Message, PublishDenied, TlsSettings, connect
+from twin.wire.mqtt import BrokerSettings, Client, Message, PublishDenied, Refused, TlsSettings, connect
 
 
 def at(broker: Broker, **more) -> BrokerSettings:
@@ -173,6 +175,34 @@ async def test_a_denied_publish_is_noticed_with_mqtt_5():
                 with pytest.raises(PublishDenied, match=r"(?i)not authorized"):
                     await client.publish("forbidden/x", b"", qos=1)
                 await client.publish("allowed/x", b"", qos=1)
+
+
+async def test_a_denied_subscription_is_refused_and_a_broker_that_denies_its_uptime_says_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("FABRIQUAY_BROKER_PASSWORD", "secret")
+    port = free_port()
+    command = [sys.executable, "-m", "twin.commands.cli", "broker", str(port), str(tmp_path)]
+    broker = Broker(command, port, tmp_path / "broker.log")
+    broker.start()
+    try:
+        limited = at(broker, username="api", password="secret")
+        async with connect(limited, client_id="limited") as client:
+            await client.subscribe([("fabriquay/1/_twin/state", 0)])
+            with pytest.raises(Refused, match="denies a subscription"):
+                await client.subscribe([("$SYS/broker/uptime", 0)])
+        assert await broker_began_ns(limited, "$SYS/broker/uptime", client_id="limited") is None
+    finally:
+        broker.stop()
+
+
+async def test_a_broker_that_hangs_up_on_who_asks_for_its_uptime_is_told_with_the_way_out():
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        gone = BrokerSettings(host="127.0.0.1", port=server.sockets[0].getsockname()[1], protocol="5")
+        with pytest.raises(Retryable, match="uptime_topic: null"):
+            await broker_began_ns(gone, "$SYS/broker/uptime", client_id="asking")
 
 
 async def test_the_brokers_receive_maximum_and_packet_limit_are_kept():

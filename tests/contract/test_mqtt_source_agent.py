@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from edge.agent import run_agent
 from edge.config import AgentSettings, load_agent
 from edge.spool import open_spool
 from tests.servers import Broker, free_port, mosquitto
+from tests.waiting import until
 from twin.errors import ConfigError
 from twin.wire.batch import decode
 from twin.wire.mqtt import BrokerSettings, Client, connect
@@ -61,12 +62,6 @@ AWAY = """\
 def broker() -> Iterator[Broker]:
     with mosquitto() as started:
         yield started
-
-
-async def until(condition: Callable[[], object], deadline_s: float = 30) -> None:
-    async with asyncio.timeout(deadline_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def settings(broker: Broker, folder: Path, *, clean: bool = False, more: str = "") -> AgentSettings:

@@ -1,6 +1,6 @@
 """The OPC UA source against a server that this project did not write: node-opcua, in a process of its own."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from edge.sources.opcua_decode import Decoder, Publication
 from edge.sources.source import SourceState
 from tests.contract.opcua_rig import (
     MemorySink,
-    Proxy,
     ServerProcess,
     assert_every_hole_is_in_a_gap,
     assert_nothing_is_missing,
@@ -23,6 +22,7 @@ from tests.contract.opcua_rig import (
     source_of,
     source_settings,
 )
+from tests.fault.proxy import Proxy
 from tests.servers import CHECKOUT, free_port
 from tests.waiting import until
 
@@ -49,13 +49,10 @@ async def server(tmp_path: Path) -> AsyncGenerator[ServerProcess]:
         yield started
 
 
-@pytest_asyncio.fixture
-async def proxy(server: ServerProcess) -> AsyncGenerator[Proxy]:
-    between = Proxy(lambda: server.port)
-    listener = await between.start()
-    yield between
-    await between.stop()
-    listener.close()
+@pytest.fixture
+def proxy(server: ServerProcess) -> Iterator[Proxy]:
+    with Proxy(lambda: server.port) as between:
+        yield between
 
 
 def nodes(count: int = ITEMS) -> list[dict[str, object]]:
@@ -86,12 +83,9 @@ async def test_a_cut_line_loses_nothing_that_the_servers_queue_holds(server: Ser
     async with running(source, sink):
         await more(sink, source)
         for _ in range(2):
-            proxy.cut()
             away_since = max(server.emitted())
-            await until(
-                lambda since=away_since: len([at for at in server.emitted() if at > since]) > 20, "time to pass"
-            )
-            proxy.mend()
+            with proxy.cut():
+                await until(lambda since=away_since: sum(at > since for at in server.emitted()) > 20, "time to pass")
             await more(sink, source, 30 * ITEMS)
     assert_nothing_is_missing(sink, server, ITEMS)
 

@@ -14,13 +14,13 @@ from edge.sources.opcua import OpcUaSource
 from edge.sources.source import SourceState
 from tests.contract.opcua_rig import (
     MemorySink,
-    Proxy,
     ServerProcess,
     node,
     running,
     source_of,
     source_settings,
 )
+from tests.fault.proxy import Proxy
 from tests.waiting import until
 from twin.errors import ConfigError
 
@@ -74,21 +74,18 @@ async def test_values_arrive_over_a_secured_channel_that_is_resumed_after_a_cut(
     server: ServerProcess, choice: str
 ) -> None:
     policy, mode = choice.split("_")
-    proxy, sink = Proxy(lambda: server.port), MemorySink()
-    listener = await proxy.start()
-    source = secured(server, proxy.port, policy=policy, mode=mode)
-    async with running(source, sink):
-        await until(lambda: len(sink.readings) > 5, "values")
-        proxy.cut()
-        await until(lambda: source.status().state is SourceState.DOWN, "the source notices")
-        proxy.mend()
-        await until(lambda: source.status().state is SourceState.CONNECTED, "the source is back")
-        enough = len(sink.readings) + 5
-        await until(lambda: len(sink.readings) > enough, "more values")
-        assert source.status().facts["subscriptions"] == 1
+    sink = MemorySink()
+    with Proxy(lambda: server.port) as proxy:
+        source = secured(server, proxy.port, policy=policy, mode=mode)
+        async with running(source, sink):
+            await until(lambda: len(sink.readings) > 5, "values")
+            with proxy.cut():
+                await until(lambda: source.status().state is SourceState.DOWN, "the source notices")
+            await until(lambda: source.status().state is SourceState.CONNECTED, "the source is back")
+            enough = len(sink.readings) + 5
+            await until(lambda: len(sink.readings) > enough, "more values")
+            assert source.status().facts["subscriptions"] == 1
     assert sink.gaps == []
-    await proxy.stop()
-    listener.close()
 
 
 async def assert_stays_out(source: OpcUaSource) -> None:

@@ -5,7 +5,7 @@ What the server says it emitted is compared, time by time, with what reached the
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ import pytest_asyncio
 from edge.sources.source import SourceState
 from tests.contract.opcua_rig import (
     MemorySink,
-    Proxy,
     ServerProcess,
     assert_every_hole_is_in_a_gap,
     assert_nothing_is_missing,
@@ -24,6 +23,7 @@ from tests.contract.opcua_rig import (
     source_of,
     source_settings,
 )
+from tests.fault.proxy import Proxy
 from tests.waiting import until
 from twin.wire.reading import GapCause, Quality
 
@@ -42,13 +42,10 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Ser
     await process.kill()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def proxy(server: ServerProcess) -> AsyncGenerator[Proxy]:
-    between = Proxy(lambda: server.port)
-    listener = await between.start()
-    yield between
-    await between.stop()
-    listener.close()
+@pytest.fixture
+def proxy(server: ServerProcess) -> Iterator[Proxy]:
+    with Proxy(lambda: server.port) as between:
+        yield between
 
 
 async def test_values_times_texts_and_statuses_arrive_and_bad_nodes_do_not_disturb(server: ServerProcess) -> None:
@@ -128,11 +125,10 @@ async def test_a_cut_line_loses_nothing_that_the_servers_queue_holds(server: Ser
     async with running(source, sink):
         for _ in range(2):
             await more(sink, source)
-            proxy.cut()
-            await until(lambda: source.status().state is SourceState.DOWN, "the source notices")
-            held = len(server.emitted()) + 20
-            await until(lambda held=held: len(server.emitted()) > held, "a second of values in the server's queues")
-            proxy.mend()
+            with proxy.cut():
+                await until(lambda: source.status().state is SourceState.DOWN, "the source notices")
+                held = len(server.emitted()) + 20
+                await until(lambda held=held: len(server.emitted()) > held, "a second of values in the server's queues")
             await until(lambda: source.status().state is SourceState.CONNECTED, "the source is back")
             await more(sink, source)
         assert source.status().facts["subscriptions"] == 1
@@ -143,10 +139,9 @@ async def test_a_queue_that_was_too_short_for_the_outage_is_a_gap(server: Server
     source, sink = source_of(source_settings(proxy.port, NODES, queue_size=5)), MemorySink()
     async with running(source, sink):
         await more(sink, source)
-        proxy.cut()
-        held = len(server.emitted()) + 40
-        await until(lambda: len(server.emitted()) > held, "more values than the queues hold")
-        proxy.mend()
+        with proxy.cut():
+            held = len(server.emitted()) + 40
+            await until(lambda: len(server.emitted()) > held, "more values than the queues hold")
         await until(lambda: sink.gaps, "a gap")
         await more(sink, source)
     assert assert_every_hole_is_in_a_gap(sink, server, ITEMS) > 0
@@ -158,11 +153,9 @@ async def test_a_black_hole_is_noticed_by_its_silence_and_loses_nothing(server: 
     source, sink = source_of(quick), MemorySink()
     async with running(source, sink):
         await more(sink, source)
-        proxy.hole()
-        await until(lambda: source.status().state is SourceState.DOWN, "the source notices", 10)
-        assert "keep-alive" in source.status().detail
-        proxy.cut()
-        proxy.mend()
+        with proxy.half_open():
+            await until(lambda: source.status().state is SourceState.DOWN, "the source notices", 10)
+            assert "keep-alive" in source.status().detail
         await until(lambda: source.status().state is SourceState.CONNECTED, "the source is back")
         await more(sink, source)
     assert_nothing_is_missing(sink, server, ITEMS)

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from edge.spool import Spool, open_spool
 from edge.uplink import UplinkSettings, run_uplink
 from tests.servers import Broker, amqtt, mosquitto
+from tests.waiting import until
 from twin.errors import Retryable
 from twin.wire import topic
 from twin.wire.batch import decode
@@ -33,15 +34,6 @@ def readings(count: int, start: int = 0) -> list[Reading]:
         Reading(i % 50, 1_790_000_000_000_000_000 + i * 1_000_000, (i * i * 2654435761 % (1 << 32)) / 7.0, 0, 0, 1_000)
         for i in range(start, start + count)
     ]
-
-
-async def until(condition: Callable[[], object], what: str, deadline_s: float = 15) -> None:
-    try:
-        async with asyncio.timeout(deadline_s):
-            while not condition():
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        pytest.fail(f"no {what} within {deadline_s} s")
 
 
 class Store:

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge.spool import Backlog, Spool, open_spool
+from tests.waiting import until
 from twin.errors import ConfigError
 from twin.wire.batch import decode
 from twin.wire.reading import Gap, GapCause, Lane, Reading
@@ -46,12 +46,6 @@ async def waiting(spool: Spool) -> dict[int, list[Reading]]:
 async def gaps_of(spool: Spool) -> list[Gap]:
     batches = [*await spool.take(Lane.LIVE, 10_000), *await spool.take(Lane.HISTORY, 10_000)]
     return [gap for one in batches for gap in decode(one.payload).gaps]
-
-
-async def until(condition: Callable[[], object], deadline_s: float = 10) -> None:
-    async with asyncio.timeout(deadline_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

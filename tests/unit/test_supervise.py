@@ -8,16 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
 from twin.commands.supervise import Child, ProcessState, Supervisor
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
-
-
-async def until(condition: object, seconds: float = 20) -> None:
-    assert callable(condition)
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_killed_child_is_started_again_and_stop_leaves_none(tmp_path: Path) -> None:
