@@ -29,7 +29,7 @@ class Demo:
         self.folder = folder
         self.network = Proxy(self._broker_port)
         self._rate = rate
-        self._broker = broker
+        self.broker = broker
         self._process: subprocess.Popen[bytes] | None = None
         self.page = ""
         self.output = folder / "output.txt"
@@ -45,7 +45,7 @@ class Demo:
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "twin.commands.cli", "demo", "--folder", str(self.folder / "data"), "--configs",
-                 str(configs), "--broker", self._broker, *(["--rate", str(self._rate)] if self._rate else [])],
+                 str(configs), "--broker", self.broker, *(["--rate", str(self._rate)] if self._rate else [])],
                 cwd=ROOT, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         self.wait_until(lambda: "is running" in self.output.read_text(), 120, "the demo to start")
