@@ -14,12 +14,13 @@ from operator import itemgetter
 from edge.sources.opcua_channel import Channel, Refused, SessionMemory, door, open_channel
 from edge.sources.opcua_decode import Decoder, Publication
 from edge.sources.opcua_gaps import GapLedger
+from edge.sources.opcua_history import Backfill
 from edge.sources.opcua_items import ItemTable, item_table
 from edge.sources.opcua_library import ua
 from edge.sources.opcua_publish import PublishWindow
 from edge.sources.opcua_settings import OpcUaSettings
 from edge.sources.opcua_subscription import Subscription
-from edge.sources.source import Sink, SourceState, SourceStatus
+from edge.sources.source import Memory, Sink, SourceState, SourceStatus
 from twin.errors import ConfigError, Retryable
 from twin.wire.backoff import Backoff
 from twin.wire.reading import Gap, GapCause, Reading
@@ -41,12 +42,20 @@ class OpcUaSource:
     Args:
         settings: of this source.
         handles: every signal path of its items → the signal's place in the node's schema.
+        memory: keeps the gaps that are still to be filled from the server's history.
+        unread_since_ns: from then on its signals are unread; 0: from their first reading on.
     """
 
     kind: str = "opcua"
 
     def __init__(
-        self, settings: OpcUaSettings, handles: Mapping[str, int], *, clock: Callable[[], int] = time.time_ns
+        self,
+        settings: OpcUaSettings,
+        handles: Mapping[str, int],
+        *,
+        memory: Memory | None = None,
+        unread_since_ns: int = 0,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._settings: OpcUaSettings = settings
         self._clock: Callable[[], int] = clock
@@ -55,6 +64,10 @@ class OpcUaSource:
         decoder = Decoder({item.handle: item.settings.kind == "text" for item in self._table.items})
         self._subscription: Subscription = Subscription(settings, self._table, decoder, clock)
         self._ledger: GapLedger = GapLedger()
+        if unread_since_ns:
+            self._ledger.begin(self._handles, unread_since_ns)
+            self._ledger.lose(self._handles, GapCause.DEVICE_UNREACHABLE, "not read since the start")
+        self.backfill: Backfill = Backfill(settings, self._table, memory, clock)
         self._memory: SessionMemory | None = None
         self._unkept: asyncio.Queue[Kept] = asyncio.Queue(_MOST_UNKEPT)
         self._after_outage: bool = False
@@ -78,7 +91,7 @@ class OpcUaSource:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep(sink), name=f"{self.name} keep")
-                group.create_task(self._connect_forever(), name=f"{self.name} connect")
+                group.create_task(self._connect_forever(sink), name=f"{self.name} connect")
         except ExceptionGroup as errors:
             mistakes = errors.subgroup(ConfigError)
             if mistakes is not None and isinstance(mistakes.exceptions[0], ConfigError):
@@ -112,13 +125,14 @@ class OpcUaSource:
             "tolerated_outage_s": min((item.tolerated_outage_s for item in monitored), default=0.0),
             "open_gaps": self._ledger.waiting,
             **asdict(self._subscription.counters),
+            **self.backfill.facts(),
         }
 
-    async def _connect_forever(self) -> None:
+    async def _connect_forever(self, sink: Sink) -> None:
         while True:
             reason = "the connection ended"
             try:
-                await self._connected()
+                await self._connected(sink)
             except* Retryable as errors:
                 reason = str(_first(errors))
             if self._state is not SourceState.DOWN:
@@ -126,7 +140,7 @@ class OpcUaSource:
             self._enter(SourceState.DOWN, reason)
             await self._backoff.wait()
 
-    async def _connected(self) -> None:
+    async def _connected(self, sink: Sink) -> None:
         async with open_channel(self._settings, self._memory) as channel:
             self._memory = channel.memory()
             self._heard = False
@@ -139,6 +153,8 @@ class OpcUaSource:
                 group.create_task(self._receive(channel), name=f"{self.name} receive")
                 group.create_task(channel.keep_secure(), name=f"{self.name} secure")
                 group.create_task(self._retry_items(channel), name=f"{self.name} items")
+                filling = self.backfill.run(channel, sink, self._subscription.started_ns)
+                group.create_task(filling, name=f"{self.name} history")
 
     async def _receive(self, channel: Channel) -> None:
         subscription = self._subscription
@@ -220,7 +236,7 @@ class OpcUaSource:
                 readings = readings + messages[-1][1]
                 gaps = gaps + messages[-1][2]
             if readings or gaps:
-                await sink.keep(readings, gaps)
+                await sink.keep(readings, await self.backfill.take_up(gaps) if gaps else ())
                 self._values += len(readings)
                 self._newest_ns = max(self._newest_ns, max(map(_source_ns, readings), default=0))
             self._subscription.acknowledgements += [found for found, _, _ in messages if found is not None]

@@ -79,6 +79,16 @@ class Channel:
         with door(f"read {what}"):
             return await self._session.read_attributes(nodes, ua.AttributeIds.Value)
 
+    async def read_history(self, details: Opaque, nodes: list[Opaque]) -> bytes:
+        """HistoryRead of some nodes: the response after its header, not yet decoded."""
+        request = ua.HistoryReadRequest()
+        request.Parameters.HistoryReadDetails = details
+        request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+        request.Parameters.ReleaseContinuationPoints = False
+        request.Parameters.NodesToRead = nodes
+        with door("read history"):
+            return response_body(await self._session._send_request(request))
+
     async def create_subscription(self, parameters: Opaque) -> Opaque:
         """A new subscription (asyncua's own publish loop is not started)."""
         request = ua.CreateSubscriptionRequest()

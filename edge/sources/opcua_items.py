@@ -15,7 +15,7 @@ from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings, split_node
 log = logging.getLogger(__name__)
 
 MOST_PER_CALL = 1_000
-_TOO_MANY = frozenset(
+TOO_MANY = frozenset(
     ua.StatusCodes.__dict__[name]
     for name in ("BadTooManyOperations", "BadRequestTooLarge", "BadResponseTooLarge", "BadEncodingLimitsExceeded")
 )
@@ -85,14 +85,14 @@ class ItemTable:
         Raises:
             Retryable: the connection failed, or the subscription is gone; what was created until then stays noted.
         """
-        todo = [(item, node) for item in self.refused if (node := self._resolve(item)) is not None]
+        todo = [(item, node) for item in self.refused if (node := self.resolve(item)) is not None]
         created = 0
         while todo:
             batch = todo[: self.most_per_call]
             try:
                 results = await channel.create_monitored_items(self._request(subscription_id, batch))
             except Refused as error:
-                if error.code not in _TOO_MANY or self.most_per_call == 1:
+                if error.code not in TOO_MANY or self.most_per_call == 1:
                     raise
                 self.most_per_call = max(1, min(self.most_per_call, len(batch)) // 2)
                 continue
@@ -101,7 +101,8 @@ class ItemTable:
             todo = again + todo[len(batch) :]
         return created
 
-    def _resolve(self, item: MonitoredItem) -> Opaque | None:
+    def resolve(self, item: MonitoredItem) -> Opaque | None:
+        """Its node id on this server; None (and refused) when the server lacks the namespace."""
         uri, index, identifier = split_node(item.settings.node)
         if uri is not None:
             if uri not in self.namespaces:

@@ -8,6 +8,7 @@ may have missed values.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from edge.sources.opcua_channel import Channel, Refused
@@ -19,6 +20,7 @@ from twin.wire.reading import GapCause
 
 log = logging.getLogger(__name__)
 
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _WRAP = 2**32 - 1  # sequence numbers run from 1 to this and begin again at 1
 MOST_PER_PUBLISH = 10_000  # values in one message: bounds its memory here; the server sends the rest at once
 _MOST_REPUBLISHED = 10_000  # in one go; no server keeps as many
@@ -42,6 +44,12 @@ def ahead(number: int, expected: int) -> int:
     """How many messages lie between the expected one and this; negative when this one is older."""
     distance = (number - expected) % _WRAP
     return distance if distance < _WRAP // 2 else distance - _WRAP
+
+
+def _nanoseconds(at: object) -> int:
+    if not isinstance(at, datetime) or at.year < 1971:
+        return 0
+    return round((at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH) / _MICROSECOND) * 1000
 
 
 class Receiver(Protocol):
@@ -84,6 +92,7 @@ class Subscription:
     lifetime_s: float = 0.0
     usable: bool = False  # False: do not take it up again
     server_started: object = None
+    started_ns: int = 0  # the same as a time, 0 when the server does not say
     acknowledgements: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     counters: Counters = field(default_factory=Counters)
 
@@ -100,6 +109,7 @@ class Subscription:
         started_at = started.Value.Value if started.Value else None
         outcome = await self._take_up(channel, receiver, restarted=started_at != self.server_started)
         self.server_started = started_at
+        self.started_ns = _nanoseconds(started_at)
         await self.table.create_missing(channel, self.id)
         return outcome
 

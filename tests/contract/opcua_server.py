@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from asyncua import Server, ua
 from asyncua.common.utils import ServiceError
@@ -32,6 +33,7 @@ class OneUser(UserManager):
 
 
 class Faults:
+    spared: ClassVar[set[int]] = set()  # subscriptions of the server's own history
     swallow = 0
     forget = 0
     bad = 0
@@ -49,6 +51,8 @@ def install(limit: int) -> None:
 
     def faulty(self: InternalSubscription) -> ua.PublishResult:
         result = pop(self)
+        if self.data.SubscriptionId in Faults.spared:
+            return result
         while result.NotificationMessage.NotificationData and (Faults.swallow or Faults.forget):
             if Faults.forget:
                 Faults.forget -= 1
@@ -70,16 +74,27 @@ def ticks() -> Iterator[datetime]:
         yield datetime.fromtimestamp(last / 1000, UTC)
 
 
+async def record(server: Server, nodes: list[ua.NodeId]) -> None:
+    """The server keeps a history of these nodes, which none of the faults touch."""
+    before = set(server.iserver.subscription_service.subscriptions)
+    await server.historize_node_data_change([server.get_node(node) for node in nodes], count=100_000)
+    Faults.spared |= set(server.iserver.subscription_service.subscriptions) - before
+
+
+async def secure(server: Server, arguments: argparse.Namespace) -> None:
+    await server.set_application_uri(arguments.uri)
+    await server.load_certificate(str(arguments.certificate))
+    await server.load_private_key(str(arguments.key))
+    server.set_security_policy([ua.SecurityPolicyType[name] for name in arguments.policy])
+    server.iserver.user_manager = OneUser()
+
+
 async def main(arguments: argparse.Namespace) -> None:
     install(arguments.limit)
     server = Server()
     await server.init()
     if arguments.certificate is not None:
-        await server.set_application_uri(arguments.uri)
-        await server.load_certificate(str(arguments.certificate))
-        await server.load_private_key(str(arguments.key))
-        server.set_security_policy([ua.SecurityPolicyType[name] for name in arguments.policy])
-        server.iserver.user_manager = OneUser()
+        await secure(server, arguments)
     server.set_endpoint(f"opc.tcp://127.0.0.1:{arguments.port}/test")
     for number in range(arguments.namespaces):
         await server.register_namespace(f"urn:other:{number}")
@@ -125,6 +140,7 @@ async def main(arguments: argparse.Namespace) -> None:
                 await asyncio.sleep(arguments.period_ms / 1000)
 
     async with server:
+        await record(server, numbers if arguments.history else [])
         port = server.bserver.port
         print("ready", port, flush=True)
         await asyncio.gather(tick(), commands())
@@ -135,6 +151,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--items", type=int, default=20)
     parser.add_argument("--limit", type=int, default=1000)
+    parser.add_argument("--history", action="store_true", help="the server records the numbers in memory")
     parser.add_argument("--namespaces", type=int, default=0)
     parser.add_argument("--period-ms", type=float, default=50)
     parser.add_argument("--log", type=Path, required=True)

@@ -1,4 +1,5 @@
-// An independent OPC UA server (node-opcua): --port P --log FILE [--items N] [--hz F] [--limit items per call].
+// An independent OPC UA server (node-opcua): --port P --log FILE [--items N] [--hz F] [--limit items per call]
+// [--history values kept per node].
 // Writes each tick to the log, "<source time in ns> <count>", before any of its nodes has the value count + n / 1000.
 const fs = require("node:fs");
 const path = require("node:path");
@@ -12,6 +13,7 @@ const { values: asked } = parseArgs({
     items: { type: "string", default: "20" },
     hz: { type: "string", default: "10" },
     limit: { type: "string", default: "0" },
+    history: { type: "string", default: "0" },
   },
 });
 
@@ -42,6 +44,9 @@ async function main() {
       minimumSamplingInterval: 0, // it tells of each change
     }),
   );
+  if (Number(asked.history)) {
+    nodes.forEach((node) => space.installHistoricalDataNode(node, { maxOnlineValues: Number(asked.history) }));
+  }
   const log = fs.openSync(asked.log, "a");
   let count = 0;
   let last = 0;
