@@ -16,8 +16,8 @@ from edge.sources.opcua_channel import Channel, Refused
 from edge.sources.opcua_decode import Decoder
 from edge.sources.opcua_history_answer import Answer, read_answers
 from edge.sources.opcua_holes import Hole, Holes, told
-from edge.sources.opcua_items import TOO_MANY, ItemTable
-from edge.sources.opcua_library import Opaque, ua
+from edge.sources.opcua_items import ItemTable
+from edge.sources.opcua_library import TOO_MANY, Opaque, ua
 from edge.sources.opcua_settings import OpcUaSettings
 from edge.sources.source import Memory, Sink
 from twin.errors import Retryable

@@ -1,5 +1,5 @@
 // An independent OPC UA server (node-opcua): --port P --log FILE [--items N] [--hz F] [--limit items per call]
-// [--history values kept per node].
+// [--history values kept per node] [--per-subscription items] [--subscriptions per session].
 // Writes each tick to the log, "<source time in ns> <count>", before any of its nodes has the value count + n / 1000.
 const fs = require("node:fs");
 const path = require("node:path");
@@ -14,6 +14,8 @@ const { values: asked } = parseArgs({
     hz: { type: "string", default: "10" },
     limit: { type: "string", default: "0" },
     history: { type: "string", default: "0" },
+    "per-subscription": { type: "string", default: "100000" },
+    subscriptions: { type: "string", default: "10" },
   },
 });
 
@@ -29,7 +31,11 @@ async function main() {
     hostname: "127.0.0.1",
     resourcePath: "/test",
     serverCertificateManager: certificates,
-    serverCapabilities: { operationLimits: perCall ? { maxMonitoredItemsPerCall: perCall } : {} },
+    serverCapabilities: {
+      maxMonitoredItemsPerSubscription: Number(asked["per-subscription"]),
+      maxSubscriptionsPerSession: Number(asked.subscriptions),
+      operationLimits: perCall ? { maxMonitoredItemsPerCall: perCall } : {},
+    },
   });
   await server.initialize();
   const space = server.engine.addressSpace;
