@@ -4,7 +4,7 @@
 const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
-const { DataType, OPCUACertificateManager, OPCUAServer, StatusCodes } = require("node-opcua");
+const { DataType, OPCUACertificateManager, OPCUAServer, StatusCodes, VariantArrayType, standardUnits } = require("node-opcua");
 
 const { values: asked } = parseArgs({
   options: {
@@ -15,9 +15,40 @@ const { values: asked } = parseArgs({
     limit: { type: "string", default: "0" },
     history: { type: "string", default: "0" },
     "per-subscription": { type: "string", default: "100000" },
+    model: { type: "boolean", default: false }, // a press with units, ranges, states, an array and more
     subscriptions: { type: "string", default: "10" },
   },
 });
+
+function addPress(namespace, objects) {
+  const line = namespace.addObject({ organizedBy: objects, browseName: "Line1", nodeId: "s=Line1" });
+  const press = namespace.addObject({ componentOf: line, browseName: "Press3", nodeId: "s=Line1.Press3" });
+  press.addReference({ referenceType: "Organizes", nodeId: line }); // a loop
+  const add = (name, dataType, value, more = {}) =>
+    namespace.addVariable({ componentOf: press, browseName: name, nodeId: `s=Press3.${name}`, dataType, value: { dataType, value }, ...more });
+  namespace.addAnalogDataItem({
+    componentOf: press,
+    browseName: "OilTemperature",
+    nodeId: "s=Press3.OilTemperature",
+    dataType: "Double",
+    description: "Oil in the tank",
+    engineeringUnitsRange: { low: -20, high: 120 },
+    engineeringUnits: standardUnits.degree_celsius,
+    value: { dataType: DataType.Double, value: 41.5 },
+  });
+  namespace.addMultiStateDiscrete({
+    componentOf: press,
+    browseName: "Mode",
+    nodeId: "s=Press3.Mode",
+    enumStrings: ["off", "running", "set-up"],
+    value: 1,
+  });
+  add("PartsCount", DataType.UInt32, 1234);
+  add("Running", DataType.Boolean, true, { minimumSamplingInterval: 2500 });
+  add("Program", DataType.String, "P-17\n# no: yaml");
+  add("Positions", DataType.Double, [1, 2, 3], { valueRank: 1, arrayDimensions: [3], value: { dataType: DataType.Double, arrayType: VariantArrayType.Array, value: new Float64Array([1, 2, 3]) } });
+  add("Secret", DataType.Double, 1, { userAccessLevel: "CurrentWrite" });
+}
 
 async function main() {
   process.stdin.on("end", () => process.exit(0)).resume(); // it does not outlive the test
@@ -50,6 +81,7 @@ async function main() {
       minimumSamplingInterval: 0, // it tells of each change
     }),
   );
+  if (asked.model) addPress(namespace, space.rootFolder.objects);
   if (Number(asked.history)) {
     nodes.forEach((node) => space.installHistoricalDataNode(node, { maxOnlineValues: Number(asked.history) }));
   }
