@@ -12,6 +12,7 @@ from dataclasses import asdict
 from operator import itemgetter
 
 from edge.sources.opcua_channel import Channel, Refused, SessionMemory, door, open_channel
+from edge.sources.opcua_clock import ServerClock
 from edge.sources.opcua_decode import Decoder, Publication
 from edge.sources.opcua_gaps import GapLedger
 from edge.sources.opcua_granted import differences, outages, warning
@@ -35,6 +36,9 @@ _MOST_AT_ONCE = 10_000  # readings in one call of the sink
 _SLACK_S = 1.0  # that a keep-alive may be late
 _MOST_LISTED = 20  # refused nodes in the status
 
+_MEASURE_EVERY_S = 30.0
+_SUSPECT_EVERY_S = 1.0
+_CURRENT_TIME = ua.NodeId(ua.ObjectIds.Server_ServerStatus_CurrentTime)
 _WHO = (ua.NodeId(ua.ObjectIds.Server_NamespaceArray), ua.NodeId(ua.ObjectIds.Server_ServerStatus_StartTime))
 
 _source_ns = itemgetter(1)
@@ -76,7 +80,9 @@ class OpcUaSource:
         if unread_since_ns:
             self._ledger.begin(self._handles, unread_since_ns)
             self._ledger.lose(self._handles, GapCause.DEVICE_UNREACHABLE, "not read since the start")
-        self.backfill: Backfill = Backfill(settings, self._table, memory, clock)
+        self._server_clock: ServerClock = ServerClock(settings.clock_tolerance_s, correct=settings.clock == "correct")
+        self._measured_s: float = 0.0
+        self.backfill: Backfill = Backfill(settings, self._table, memory, self._server_clock, clock)
         self._memory: SessionMemory | None = None
         self._unkept: asyncio.Queue[Kept] = asyncio.Queue(_MOST_UNKEPT)
         self._rejected: set[int] = set()
@@ -119,7 +125,7 @@ class OpcUaSource:
         """What of a connected source is not as it should be."""
         refused = len(self._table.refused)
         short = warning(self._table.monitored, self._subscriptions.lifetime_s, self._settings.tolerated_outage_s)
-        found = [short] if short else []
+        found = [one for one in (short, self._server_clock.warning()) if one]
         return [f"{refused} of {len(self._handles)} nodes are not monitored", *found] if refused else found
 
     def _facts(self) -> dict[str, object]:
@@ -147,6 +153,7 @@ class OpcUaSource:
             "tolerated_outages_s": shortest,
             "open_gaps": self._ledger.waiting,
             **asdict(living.counters),
+            **self._server_clock.facts(),
             **self.backfill.facts(),
         }
 
@@ -166,6 +173,7 @@ class OpcUaSource:
         async with open_channel(self._settings, self._memory) as channel:
             self._memory = channel.memory()
             started_ns, restarted = await self._meet(channel)
+            await self._measure(channel)
             outcome = await self._subscriptions.establish(channel, self, self._limits, restarted=restarted)
             self._warn()
             self._connects += 1
@@ -175,8 +183,10 @@ class OpcUaSource:
                 group.create_task(self._receive(channel), name=f"{self.name} receive")
                 group.create_task(channel.keep_secure(), name=f"{self.name} secure")
                 group.create_task(self._retry_items(channel), name=f"{self.name} items")
+                started_ns += self._server_clock.correction_ns if started_ns else 0
                 filling = self.backfill.run(channel, sink, started_ns)
                 group.create_task(filling, name=f"{self.name} history")
+                group.create_task(self._watch_clock(channel), name=f"{self.name} clock")
 
     async def _meet(self, channel: Channel) -> tuple[int, bool]:
         """Learn who the server is and what it takes. Returns when it was started, and whether that is news."""
@@ -191,6 +201,30 @@ class OpcUaSource:
             self._subscriptions.give_up()  # the same numbers may be somebody else's now
         self._server_started = started_at
         return instant_ns(started_at), restarted
+
+    async def _watch_clock(self, channel: Channel) -> None:
+        while True:
+            await asyncio.sleep(_MEASURE_EVERY_S)
+            await self._measure(channel)
+
+    async def _measure(self, channel: Channel) -> None:
+        """Look at the server's clock; a step is a gap of every item, because times before and after do not agree."""
+        self._measured_s = asyncio.get_running_loop().time()
+        sent_ns = self._clock()
+        (now,) = await channel.read([_CURRENT_TIME], "the server's clock")
+        server_ns = instant_ns(now.Value.Value) if now.Value else 0
+        if not server_ns:
+            return
+        stepped = self._server_clock.measure(sent_ns, server_ns, self._clock())
+        if stepped:
+            log.warning("source %s: %s", self.name, stepped)
+            self.lose(self._handles, GapCause.CLOCK_STEP, stepped)
+
+    async def _suspect(self, channel: Channel, publication: Publication) -> None:
+        """Times that cannot be right: look at the server's clock before they are judged, but not all the time."""
+        due = asyncio.get_running_loop().time() - self._measured_s >= _SUSPECT_EVERY_S
+        if due and self._server_clock.suspects(publication.readings, self._ledger.last_ns):
+            await self._measure(channel)
 
     def _warn(self) -> None:
         for one in self._warnings():
@@ -214,6 +248,7 @@ class OpcUaSource:
             subscription.heard, subscription.heard_s = True, asyncio.get_running_loop().time()
             if subscription.repeats(publication):
                 continue
+            await self._suspect(channel, publication)
             await subscription.fill(channel, publication, self)
             await self.take(publication)
 
@@ -239,6 +274,7 @@ class OpcUaSource:
 
     async def take(self, publication: Publication) -> None:
         """One message in sequence: note its gaps, hand it over to be kept."""
+        self._adjust(publication)
         for handle, why in publication.rejected:
             self._reject(handle, why)
         full = None
@@ -262,6 +298,10 @@ class OpcUaSource:
             if subscription is not None:
                 subscription.usable = False
             raise Refused("subscription", publication.status)
+
+    def _adjust(self, publication: Publication) -> None:
+        """Give the readings their right times, in the order that overflows are told by."""
+        publication.readings = self._server_clock.adjust(publication.readings, self._ledger.last_ns)
 
     def lose(self, handles: Iterable[int], cause: GapCause, detail: str) -> None:
         """These items may have missed values since their last readings."""

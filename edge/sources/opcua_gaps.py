@@ -28,6 +28,11 @@ class GapLedger:
         self._waiting: dict[int, _Loss] = {}
 
     @property
+    def last_ns(self) -> Mapping[int, int]:
+        """Handle → the source time of its last reading."""
+        return self._last
+
+    @property
     def waiting(self) -> int:
         """Items that may have missed something and have not been heard since."""
         return len(self._waiting)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from edge.sources.opcua_channel import Channel, Refused
+from edge.sources.opcua_clock import ServerClock
 from edge.sources.opcua_decode import Decoder
 from edge.sources.opcua_history_answer import Answer, read_answers
 from edge.sources.opcua_holes import Hole, Holes, told
@@ -30,6 +31,7 @@ _MOST_VALUES = 10_000  # in one answer, of all its nodes
 _ATTEMPTS = 3
 _RETRY_S = 10.0  # a dead connection is noticed before
 _REMEMBER_EVERY_S = 5.0
+_NOT_MISSED = frozenset((GapCause.SPOOL_DROP, GapCause.CLOCK_STEP))  # the server's history cannot help
 _BAD_CONTINUATION = frozenset((ua.StatusCodes.BadNoContinuationPoints, ua.StatusCodes.BadContinuationPointInvalid))
 _NO_HISTORY = frozenset(
     ua.StatusCodes.__dict__[name]
@@ -73,11 +75,17 @@ class Backfill:
     """The holes of one source and how they are filled. It outlives connections, and by `memory` the agent."""
 
     def __init__(
-        self, settings: OpcUaSettings, table: ItemTable, memory: Memory | None, clock: Callable[[], int]
+        self,
+        settings: OpcUaSettings,
+        table: ItemTable,
+        memory: Memory | None,
+        server_clock: ServerClock,
+        clock: Callable[[], int],
     ) -> None:
         self._settings: OpcUaSettings = settings
         self._table: ItemTable = table
         self._memory: Memory | None = memory
+        self._server_clock: ServerClock = server_clock
         self._clock: Callable[[], int] = clock
         self._decoder: Decoder = Decoder({item.handle: item.settings.kind == "text" for item in table.items})
         self._items: dict[int, int] = {item.handle: place for place, item in enumerate(table.items)}
@@ -115,7 +123,7 @@ class Backfill:
         found: list[Gap] = []
         for gap in gaps:
             able = tuple(handle for handle in gap.handles if handle not in self._without)
-            if self._settings.history == "off" or gap.cause is GapCause.SPOOL_DROP or not able:
+            if self._settings.history == "off" or gap.cause in _NOT_MISSED or not able:
                 found.append(gap)
                 continue
             if not self._holes.add(gap._replace(handles=able)):
@@ -135,8 +143,8 @@ class Backfill:
         Args:
             channel: of this connection.
             sink: gets readings and gaps in the history lane.
-            started_ns: when the server was started, 0 when it does not say: before that nobody has recorded anything
-                since it stopped.
+            started_ns: when the server was started, by our clock, 0 when it does not say: before that nobody has
+                recorded anything since it stopped.
         """
         while True:
             await self._waiting.wait()
@@ -171,9 +179,11 @@ class Backfill:
         while todo:
             asked_s = asyncio.get_running_loop().time()
             most = max(2, _MOST_VALUES // len(todo))
-            details = _raw(min(one.since_ns for one in todo), max(one.hole.to_ns for one in todo), most)
+            shift_ns = self._server_clock.correction_ns  # its history is in its own time
+            since_ns, to_ns = min(one.since_ns for one in todo), max(one.hole.to_ns for one in todo)
+            details = _raw(since_ns - shift_ns, to_ns - shift_ns, most)
             body = await channel.read_history(details, [_wanted(one) for one in todo])
-            answers = read_answers(body, [one.hole.handle for one in todo], self._decoder, self._clock())
+            answers = read_answers(body, [one.hole.handle for one in todo], self._decoder, self._clock(), shift_ns)
             outcome = _Outcome()
             for one, answer in zip(todo, answers, strict=True):
                 one.more = False

@@ -6,11 +6,11 @@ as notifications are, so that both give one reading the same source time.
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.sources.opcua_decode import Decoder, Publication, node_number
 from twin.errors import Retryable
-from twin.wire.reading import Reading
+from twin.wire.reading import Quality, Reading
 
 _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
@@ -31,8 +31,10 @@ class Answer:
         return self.status >> 31 == 1
 
 
-def read_answers(data: bytes, handles: Sequence[int], decoder: Decoder, received_ns: int) -> list[Answer]:
-    """One answer per item.
+def read_answers(
+    data: bytes, handles: Sequence[int], decoder: Decoder, received_ns: int, shift_ns: int = 0
+) -> list[Answer]:
+    """One answer per item; `shift_ns` is added to every source time, which is then flagged.
 
     Raises:
         Retryable: this is no HistoryReadResponse to our question.
@@ -48,7 +50,14 @@ def read_answers(data: bytes, handles: Sequence[int], decoder: Decoder, received
             answers.append(answer)
     except (struct.error, IndexError, ValueError) as error:
         raise Retryable(f"read history: the answer cannot be read: {error}") from error
-    return answers
+    if not shift_ns:
+        return answers
+    return [replace(answer, readings=_shifted(answer.readings, shift_ns)) for answer in answers]
+
+
+def _shifted(readings: Sequence[Reading], by_ns: int) -> list[Reading]:
+    flag = Quality.TIME_ADJUSTED
+    return [one._replace(source_ns=one.source_ns + by_ns, quality=one.quality | flag) for one in readings]
 
 
 def _answer(data: bytes, at: int, handle: int, decoder: Decoder, received_ns: int) -> tuple[Answer, int]:

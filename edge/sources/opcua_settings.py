@@ -112,6 +112,8 @@ class OpcUaSettings(Settings):
     request_timeout_s: Annotated[float, Field(ge=1, le=120)] = 10.0
     profile: str | None = None  # of the server's make, where it does not say it itself: siemens-s7-1200, …
     tolerated_outage_s: Annotated[float, Field(ge=0)] = 5.0  # a node that loses values sooner is warned of
+    clock: Literal["correct", "report"] = "correct"  # of the server, when it is off
+    clock_tolerance_s: Annotated[float, Field(ge=0.1, le=86_400)] = 2.0
     history: Literal["auto", "off"] = "auto"  # fill gaps from the server's own history, where it keeps one
     history_values_per_s: Annotated[float, Field(ge=1, le=1_000_000)] = 5_000.0  # that are asked of it at most
     history_delay_s: Annotated[float, Field(ge=0, le=3600)] = 5.0  # after a gap, until the server has written its end

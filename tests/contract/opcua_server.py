@@ -5,6 +5,8 @@ swallow N   the next N data messages are not sent, and Republish has them
 forget N    the next N data messages are not sent, and Republish has them not
 bad N       v0 gets a bad status for N ticks
 add NAME    a node s=NAME appears (and ticks like the others)
+clock S     from now on its clock, and all its source times, are S seconds off
+device S    the same for the source times of v0 alone, as if a device behind it had a clock of its own
 Extra nodes: text (a string), array, untimed (no source timestamp).
 """
 
@@ -12,7 +14,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,6 +39,8 @@ class Faults:
     swallow = 0
     forget = 0
     bad = 0
+    clock = 0
+    device = 0
 
 
 def install(limit: int) -> None:
@@ -72,6 +76,15 @@ def ticks() -> Iterator[datetime]:
     while True:
         last = max(last + 1, int(datetime.now(UTC).timestamp() * 1000))
         yield datetime.fromtimestamp(last / 1000, UTC)
+
+
+def shown(count: int, place: int, at: datetime, *, bad: bool) -> ua.DataValue:
+    """What a numeric node shows at a tick; the first one has the faults."""
+    if place == 0:
+        at += timedelta(seconds=Faults.device)
+    if bad and place == 0:
+        return ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadSensorFailure), SourceTimestamp=at)
+    return ua.DataValue(ua.Variant(count + place / 1000, ua.VariantType.Double), SourceTimestamp=at)
 
 
 async def record(server: Server, nodes: list[ua.NodeId]) -> None:
@@ -122,24 +135,22 @@ async def main(arguments: argparse.Namespace) -> None:
 
     async def tick() -> None:
         with arguments.log.open("a", encoding="ascii") as log:
-            for count, at in enumerate(ticks(), start=1):
+            for count, true_at in enumerate(ticks(), start=1):
+                at = true_at + timedelta(seconds=Faults.clock)
                 bad = Faults.bad > 0
                 Faults.bad -= bad
                 log.write(f"{round(at.timestamp() * 1000) * 1_000_000} {count}\n")
                 log.flush()
+                await server.iserver.current_time_node.write_value(datetime.now(UTC) + timedelta(seconds=Faults.clock))
                 for place, node in enumerate(numbers):
-                    value = ua.DataValue(ua.Variant(count + place / 1000, ua.VariantType.Double), SourceTimestamp=at)
-                    if bad and place == 0:
-                        value = ua.DataValue(
-                            StatusCode=ua.StatusCode(ua.StatusCodes.BadSensorFailure), SourceTimestamp=at
-                        )
-                    await server.write_attribute_value(node, value)
+                    await server.write_attribute_value(node, shown(count, place, at, bad=bad))
                 for node, variant in ((texts, ua.Variant(f"tick {count} é")), (array, ua.Variant([count, count + 1]))):
                     await server.write_attribute_value(node, ua.DataValue(variant, SourceTimestamp=at))
                 await server.write_attribute_value(untimed, ua.DataValue(ua.Variant(float(count))))
                 await asyncio.sleep(arguments.period_ms / 1000)
 
     async with server:
+        server.iserver._time_task_stop = True  # its clock is set by tick()
         await record(server, numbers if arguments.history else [])
         port = server.bserver.port
         print("ready", port, flush=True)
