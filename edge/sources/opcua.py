@@ -17,6 +17,7 @@ from edge.sources.opcua_gaps import GapLedger
 from edge.sources.opcua_items import ItemTable, item_table
 from edge.sources.opcua_library import ua
 from edge.sources.opcua_publish import PublishWindow
+from edge.sources.opcua_security import Security, Untrusted
 from edge.sources.opcua_settings import OpcUaSettings
 from edge.sources.opcua_subscription import Subscription
 from edge.sources.source import Sink, SourceState, SourceStatus
@@ -54,6 +55,7 @@ class OpcUaSource:
         self._handles: tuple[int, ...] = tuple(item.handle for item in self._table.items)
         decoder = Decoder({item.handle: item.settings.kind == "text" for item in self._table.items})
         self._subscription: Subscription = Subscription(settings, self._table, decoder, clock)
+        self._security: Security = Security(settings, clock)
         self._ledger: GapLedger = GapLedger()
         self._memory: SessionMemory | None = None
         self._unkept: asyncio.Queue[Kept] = asyncio.Queue(_MOST_UNKEPT)
@@ -89,8 +91,9 @@ class OpcUaSource:
         """What the health report says of it."""
         refused = self._table.refused
         detail = self._detail
-        if refused and self._state is SourceState.CONNECTED:
-            detail = f"{len(refused)} of {len(self._handles)} nodes are not monitored"
+        if self._state is SourceState.CONNECTED:
+            notes = [f"{len(refused)} of {len(self._handles)} nodes are not monitored"] if refused else []
+            detail = "; ".join(notes + self._security.warnings())
         return SourceStatus(
             self.name, self.kind, self._state, detail, self._since_ns, self._values, self._newest_ns, self._facts()
         )
@@ -111,23 +114,26 @@ class OpcUaSource:
             "lifetime_s": self._subscription.lifetime_s,
             "tolerated_outage_s": min((item.tolerated_outage_s for item in monitored), default=0.0),
             "open_gaps": self._ledger.waiting,
+            "security": self._security.facts(),
             **asdict(self._subscription.counters),
         }
 
     async def _connect_forever(self) -> None:
         while True:
-            reason = "the connection ended"
+            reason, new_trouble = "the connection ended", False
             try:
                 await self._connected()
             except* Retryable as errors:
-                reason = str(_first(errors))
-            if self._state is not SourceState.DOWN:
+                error = _first(errors)
+                reason = str(error)
+                new_trouble |= isinstance(error, Untrusted) and reason != self._detail
+            if new_trouble or self._state is not SourceState.DOWN:
                 log.warning("source %s: %s is away: %s", self.name, self._settings.url, reason)
             self._enter(SourceState.DOWN, reason)
             await self._backoff.wait()
 
     async def _connected(self) -> None:
-        async with open_channel(self._settings, self._memory) as channel:
+        async with open_channel(self._settings, self._memory, self._security) as channel:
             self._memory = channel.memory()
             self._heard = False
             outcome = await self._subscription.establish(channel, self)
@@ -138,6 +144,7 @@ class OpcUaSource:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel), name=f"{self.name} receive")
                 group.create_task(channel.keep_secure(), name=f"{self.name} secure")
+                group.create_task(self._security.watch(), name=f"{self.name} trust")
                 group.create_task(self._retry_items(channel), name=f"{self.name} items")
 
     async def _receive(self, channel: Channel) -> None:

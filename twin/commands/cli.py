@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 import typer
 
+from twin.commands.trust import trust_app
 from twin.errors import ConfigError, Retryable
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 edge_app = typer.Typer(
     help="The agent on a gateway: reads equipment, keeps every value, sends it on.", no_args_is_help=True
 )
+edge_app.add_typer(trust_app, name="trust")
 app.add_typer(edge_app, name="edge")
 
 Configuration = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
@@ -96,10 +98,16 @@ def edge_run(config: Configuration) -> None:
 
 @edge_app.command("check")
 def edge_check(config: Configuration) -> None:
-    """Check an agent's configuration without touching the network."""
+    """Check an agent's configuration, and the certificates that it names, without touching the network."""
     from edge.config import load_agent
+    from edge.opcua_files import check_files
 
     settings = load_agent(config)
+    files = check_files(config, settings)
+    for warning in files.warnings:
+        typer.secho(warning, fg="yellow")
+    if files.problems:
+        raise ConfigError(files.problems)
     typer.secho(f"{config}: ok, node {settings.node}, {len(settings.sources)} sources", fg="green")
 
 
