@@ -98,7 +98,7 @@ def assert_every_hole_is_in_a_gap(sink: MemorySink, server: ServerProcess, items
 
 async def more(sink: MemorySink, source: OpcUaSource, count: int = 100) -> None:
     enough = len(sink.readings) + count
-    await until(lambda: len(sink.readings) >= enough, f"{count} more readings; {source.status()}")
+    await until(lambda: len(sink.readings) >= enough, lambda: f"{count} more readings; {source.status()}")
 
 
 def source_settings(port: int, items: Sequence[dict[str, object]], **changes: object) -> OpcUaSettings:
