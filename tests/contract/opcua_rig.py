@@ -50,7 +50,9 @@ class ServerProcess:
             *self.command, "--log", str(self.folder / "emitted"), "--port", str(self.port),
             *self.arguments, *more, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self.port = int((await self.answer()).split()[1])
+        while not (said := await self.answer()).startswith("ready "):  # a peer's library may talk before
+            assert said, "the server ended instead of starting"
+        self.port = int(said.split()[1])
 
     async def answer(self) -> str:
         async with asyncio.timeout(30):

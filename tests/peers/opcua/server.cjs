@@ -1,9 +1,18 @@
 // An independent OPC UA server (node-opcua): --port P --log FILE [--items N] [--hz F] [--limit items per call].
+// --security FOLDER: with FOLDER/server.pem and server-key.pem, secured endpoints only, for the user edge (password secret)
+// and for user certificates in FOLDER/users; --policies A,B and --modes A,B narrow what it offers.
 // Writes each tick to the log, "<source time in ns> <count>", before any of its nodes has the value count + n / 1000.
 const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
-const { DataType, OPCUACertificateManager, OPCUAServer, StatusCodes } = require("node-opcua");
+const {
+  DataType,
+  MessageSecurityMode,
+  OPCUACertificateManager,
+  OPCUAServer,
+  SecurityPolicy,
+  StatusCodes,
+} = require("node-opcua");
 
 const { values: asked } = parseArgs({
   options: {
@@ -12,8 +21,31 @@ const { values: asked } = parseArgs({
     items: { type: "string", default: "20" },
     hz: { type: "string", default: "10" },
     limit: { type: "string", default: "0" },
+    security: { type: "string" },
+    policies: { type: "string", default: "Basic256Sha256,Aes128_Sha256_RsaOaep,Aes256_Sha256_RsaPss" },
+    modes: { type: "string", default: "Sign,SignAndEncrypt" },
   },
 });
+
+async function secured(folder) {
+  if (!folder) return {};
+  const users = new OPCUACertificateManager({ rootFolder: path.join(path.dirname(asked.log), "users-pki") });
+  await users.initialize();
+  const known = path.join(folder, "users");
+  for (const name of fs.existsSync(known) ? fs.readdirSync(known) : []) {
+    await users.trustCertificate(fs.readFileSync(path.join(known, name)));
+  }
+  return {
+    certificateFile: path.join(folder, "server.pem"),
+    privateKeyFile: path.join(folder, "server-key.pem"),
+    serverInfo: { applicationUri: "urn:fabriquay:server" },
+    securityPolicies: asked.policies.split(",").map((name) => SecurityPolicy[name]),
+    securityModes: asked.modes.split(",").map((name) => MessageSecurityMode[name]),
+    allowAnonymous: false,
+    userManager: { isValidUser: (name, password) => name === "edge" && password === "secret" },
+    userCertificateManager: users,
+  };
+}
 
 async function main() {
   process.stdin.on("end", () => process.exit(0)).resume(); // it does not outlive the test
@@ -27,6 +59,7 @@ async function main() {
     hostname: "127.0.0.1",
     resourcePath: "/test",
     serverCertificateManager: certificates,
+    ...(await secured(asked.security)),
     serverCapabilities: { operationLimits: perCall ? { maxMonitoredItemsPerCall: perCall } : {} },
   });
   await server.initialize();
