@@ -21,6 +21,7 @@ from edge.sources.opcua_items import MOST_PER_CALL, ItemTable, item_table
 from edge.sources.opcua_library import ua
 from edge.sources.opcua_limits import Build, Limits, read_limits
 from edge.sources.opcua_publish import PublishWindow
+from edge.sources.opcua_security import Security, Untrusted
 from edge.sources.opcua_settings import OpcUaSettings
 from edge.sources.opcua_subscriptions import Subscriptions
 from edge.sources.opcua_value import instant_ns
@@ -76,6 +77,7 @@ class OpcUaSource:
         self._limits: Limits = Limits()
         self._build: Build = Build()
         self._server_started: object = None
+        self._security: Security = Security(settings, clock)
         self._ledger: GapLedger = GapLedger()
         if unread_since_ns:
             self._ledger.begin(self._handles, unread_since_ns)
@@ -116,7 +118,7 @@ class OpcUaSource:
         """What the health report says of it."""
         detail = self._detail
         if self._state is SourceState.CONNECTED:
-            detail = "; ".join(self._warnings())
+            detail = "; ".join([*self._warnings(), *self._security.warnings()])
         return SourceStatus(
             self.name, self.kind, self._state, detail, self._since_ns, self._values, self._newest_ns, self._facts()
         )
@@ -152,6 +154,7 @@ class OpcUaSource:
             "tolerated_outage_s": min(shortest.values(), default=None),
             "tolerated_outages_s": shortest,
             "open_gaps": self._ledger.waiting,
+            "security": self._security.facts(),
             **asdict(living.counters),
             **self._server_clock.facts(),
             **self.backfill.facts(),
@@ -159,18 +162,20 @@ class OpcUaSource:
 
     async def _connect_forever(self, sink: Sink) -> None:
         while True:
-            reason = "the connection ended"
+            reason, new_trouble = "the connection ended", False
             try:
                 await self._connected(sink)
             except* Retryable as errors:
-                reason = str(_first(errors))
-            if self._state is not SourceState.DOWN:
+                error = _first(errors)
+                reason = str(error)
+                new_trouble |= isinstance(error, Untrusted) and reason != self._detail
+            if new_trouble or self._state is not SourceState.DOWN:
                 log.warning("source %s: %s is away: %s", self.name, self._settings.url, reason)
             self._enter(SourceState.DOWN, reason)
             await self._backoff.wait()
 
     async def _connected(self, sink: Sink) -> None:
-        async with open_channel(self._settings, self._memory) as channel:
+        async with open_channel(self._settings, self._memory, self._security) as channel:
             self._memory = channel.memory()
             started_ns, restarted = await self._meet(channel)
             await self._measure(channel)
@@ -182,6 +187,7 @@ class OpcUaSource:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel), name=f"{self.name} receive")
                 group.create_task(channel.keep_secure(), name=f"{self.name} secure")
+                group.create_task(self._security.watch(), name=f"{self.name} trust")
                 group.create_task(self._retry_items(channel), name=f"{self.name} items")
                 started_ns += self._server_clock.correction_ns if started_ns else 0
                 filling = self.backfill.run(channel, sink, started_ns)

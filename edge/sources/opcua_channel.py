@@ -15,7 +15,7 @@ from asyncua.common.utils import Buffer
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from edge.sources.opcua_library import Client, Opaque, nodeid_from_binary, struct_from_binary, ua
-from edge.sources.opcua_security import secure
+from edge.sources.opcua_security import Security
 from edge.sources.opcua_settings import OpcUaSettings
 from twin.errors import Retryable
 
@@ -206,7 +206,9 @@ def response_body(answer: Buffer) -> bytes:
 
 
 @asynccontextmanager
-async def open_channel(settings: OpcUaSettings, memory: SessionMemory | None) -> AsyncGenerator[Channel]:
+async def open_channel(
+    settings: OpcUaSettings, memory: SessionMemory | None, security: Security
+) -> AsyncGenerator[Channel]:
     """Connect and take up the remembered session, or make a new one; in the end the connection is cut.
 
     The session is closed only when we are cancelled: after a failure it is wanted again.
@@ -227,7 +229,7 @@ async def open_channel(settings: OpcUaSettings, memory: SessionMemory | None) ->
     try:
         async with asyncio.timeout(4 * settings.request_timeout_s):
             with door("open the secure channel"):
-                await secure(client, settings)
+                await security.prepare(client)
                 await client.connect_socket()
                 await client.send_hello()
                 await client.open_secure_channel()
@@ -235,6 +237,7 @@ async def open_channel(settings: OpcUaSettings, memory: SessionMemory | None) ->
             if not resumed:
                 with door("create the session"):
                     await client.create_session()
+                    security.choose_token(client)
                     await _activate(client)
     except TimeoutError as error:
         _cut(client)
@@ -289,4 +292,5 @@ async def _activate(client: Opaque) -> None:
     await client.activate_session(
         username=client._username,
         password=client._password,
+        certificate=client.user_certificate,
     )

@@ -53,7 +53,9 @@ class ServerProcess:
             *self.command, "--log", str(self.folder / "emitted"), "--port", str(self.port),
             *self.arguments, *more, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self.port = int((await self.answer()).split()[1])
+        while not (said := await self.answer()).startswith("ready "):  # a peer's library may talk before
+            assert said, "the server ended instead of starting"
+        self.port = int(said.split()[1])
 
     async def answer(self) -> str:
         async with asyncio.timeout(30):
@@ -101,7 +103,7 @@ def assert_every_hole_is_in_a_gap(sink: MemorySink, server: ServerProcess, items
 
 async def more(sink: MemorySink, source: OpcUaSource, count: int = 100) -> None:
     enough = len(sink.readings) + count
-    await until(lambda: len(sink.readings) >= enough, f"{count} more readings; {source.status()}")
+    await until(lambda: len(sink.readings) >= enough, lambda: f"{count} more readings; {source.status()}")
 
 
 def source_settings(port: int, items: Sequence[dict[str, object]], **changes: object) -> OpcUaSettings:

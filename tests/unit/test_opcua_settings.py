@@ -58,5 +58,6 @@ def test_contradictions_are_refused_with_what_to_do(changes: dict[str, Any], wor
 
 
 def test_passwords_do_not_show() -> None:
-    shown = repr(settings(username="edge", password="hush"))
+    said = "opc.tcp://plc:4840/x may get the password in plain text"
+    shown = repr(settings(username="edge", password="hush", security={"allow_plain_password": said}))
     assert "hush" not in shown

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.config import AgentSettings, load_agent, node_schema
+from edge.opcua_files import check_files
 from twin.commands.settings import load_twin
 from twin.errors import ConfigError
 from twin.plant.load import load_plant
@@ -38,6 +39,9 @@ def check_folder(folder: Path) -> list[str]:
         except ConfigError as error:
             problems += error.problems
             continue
+        files = check_files(path, agent)
+        problems += files.problems
+        lines += files.warnings
         lines.append(f"{path}: ok, node {agent.node}, {len(agent.sources)} sources")
         if plant is not None:
             problems += _against_plant(path, agent, plant, plant_path, owners)

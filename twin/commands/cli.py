@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 import typer
 
+from twin.commands.trust import trust_app
 from twin.errors import ConfigError, Retryable
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 edge_app = typer.Typer(
     help="The agent on a gateway: reads equipment, keeps every value, sends it on.", no_args_is_help=True
 )
+edge_app.add_typer(trust_app, name="trust")
 app.add_typer(edge_app, name="edge")
 
 Configuration = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
@@ -108,21 +110,27 @@ def edge_check(
     seconds: Annotated[float, typer.Option(help="With --live: how long to listen.", min=1, max=3600)] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="With --live: everything that was found.")] = False,
 ) -> None:
-    """Check an agent's configuration; without --live the network is not touched."""
+    """Check an agent's configuration and the certificates that it names; without --live the network is not touched."""
     from edge.config import load_agent
+    from edge.opcua_files import check_files
 
-    if live:
-        from twin.commands.edge_live import check_live_file
-
-        quiet()
-        checked = check_live_file(config, seconds, as_json=as_json)
-        for line in checked.lines:
-            typer.echo(line)
-        if not checked.sound:
-            raise typer.Exit(1)
-        return
     settings = load_agent(config)
-    typer.secho(f"{config}: ok, node {settings.node}, {len(settings.sources)} sources", fg="green")
+    files = check_files(config, settings)
+    for warning in files.warnings:
+        typer.secho(warning, fg="yellow", err=as_json)
+    if files.problems:
+        raise ConfigError(files.problems)
+    if not live:
+        typer.secho(f"{config}: ok, node {settings.node}, {len(settings.sources)} sources", fg="green")
+        return
+    from twin.commands.edge_live import try_live
+
+    quiet()
+    checked = try_live(settings, seconds, as_json=as_json)
+    for line in checked.lines:
+        typer.echo(line)
+    if not checked.sound:
+        raise typer.Exit(1)
 
 
 @edge_app.command("discover")
@@ -150,6 +158,7 @@ def edge_discover(
     private_key: Annotated[Path | None, typer.Option(help="Our private key.")] = None,
     server_certificate: Annotated[Path | None, typer.Option(help="The server's certificate.")] = None,
     trust_any_server: Annotated[bool, typer.Option(help="Take whatever certificate the server shows.")] = False,
+    trust: Annotated[Path | None, typer.Option(help="The folder with trusted server certificates.")] = None,
     username: Annotated[str | None, typer.Option(help="Its password comes from FABRIQUAY_OPCUA_PASSWORD.")] = None,
 ) -> None:
     """Browse an OPC UA server and propose a commented configuration. Only browses and reads."""
@@ -163,6 +172,7 @@ def edge_discover(
         "certificate": certificate,
         "private_key": private_key,
         "server_certificate": server_certificate,
+        "trust": trust,
         "trust_any_server": trust_any_server,
     }
     asked = Discovery(url, config, source, security, username, start, under, most_nodes, name)

@@ -1,10 +1,21 @@
 // An independent OPC UA server (node-opcua): --port P --log FILE [--items N] [--hz F] [--limit items per call]
-// [--history values kept per node] [--per-subscription items] [--subscriptions per session].
+// [--history values kept per node] [--per-subscription items] [--subscriptions per session] [--model].
+// --security FOLDER: with FOLDER/server.pem and server-key.pem, secured endpoints only, for the user edge (password secret)
+// and for user certificates in FOLDER/users; --policies A,B and --modes A,B narrow what it offers.
 // Writes each tick to the log, "<source time in ns> <count>", before any of its nodes has the value count + n / 1000.
 const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
-const { DataType, OPCUACertificateManager, OPCUAServer, StatusCodes, VariantArrayType, standardUnits } = require("node-opcua");
+const {
+  DataType,
+  MessageSecurityMode,
+  OPCUACertificateManager,
+  OPCUAServer,
+  SecurityPolicy,
+  StatusCodes,
+  VariantArrayType,
+  standardUnits,
+} = require("node-opcua");
 
 const { values: asked } = parseArgs({
   options: {
@@ -17,8 +28,31 @@ const { values: asked } = parseArgs({
     "per-subscription": { type: "string", default: "100000" },
     model: { type: "boolean", default: false }, // a press with units, ranges, states, an array and more
     subscriptions: { type: "string", default: "10" },
+    security: { type: "string" },
+    policies: { type: "string", default: "Basic256Sha256,Aes128_Sha256_RsaOaep,Aes256_Sha256_RsaPss" },
+    modes: { type: "string", default: "Sign,SignAndEncrypt" },
   },
 });
+
+async function secured(folder) {
+  if (!folder) return {};
+  const users = new OPCUACertificateManager({ rootFolder: path.join(path.dirname(asked.log), "users-pki") });
+  await users.initialize();
+  const known = path.join(folder, "users");
+  for (const name of fs.existsSync(known) ? fs.readdirSync(known) : []) {
+    await users.trustCertificate(fs.readFileSync(path.join(known, name)));
+  }
+  return {
+    certificateFile: path.join(folder, "server.pem"),
+    privateKeyFile: path.join(folder, "server-key.pem"),
+    serverInfo: { applicationUri: "urn:fabriquay:server" },
+    securityPolicies: asked.policies.split(",").map((name) => SecurityPolicy[name]),
+    securityModes: asked.modes.split(",").map((name) => MessageSecurityMode[name]),
+    allowAnonymous: false,
+    userManager: { isValidUser: (name, password) => name === "edge" && password === "secret" },
+    userCertificateManager: users,
+  };
+}
 
 function addPress(namespace, objects) {
   const line = namespace.addObject({ organizedBy: objects, browseName: "Line1", nodeId: "s=Line1" });
@@ -62,6 +96,7 @@ async function main() {
     hostname: "127.0.0.1",
     resourcePath: "/test",
     serverCertificateManager: certificates,
+    ...(await secured(asked.security)),
     serverCapabilities: {
       maxMonitoredItemsPerSubscription: Number(asked["per-subscription"]),
       maxSubscriptionsPerSession: Number(asked.subscriptions),

@@ -1,0 +1,95 @@
+"""Trust, policies and users against a server that this project did not write: node-opcua."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.sources.opcua import OpcUaSource
+from edge.sources.opcua_trust import TrustFolder
+from edge.sources.source import SourceState
+from tests.contract.opcua_certificates import certify
+from tests.contract.opcua_rig import MemorySink, more, node, running, source_of, source_settings
+from tests.contract.test_opcua_peer import peer
+from tests.waiting import until
+
+POLICIES = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
+
+
+@pytest.fixture
+def trust(tmp_path: Path) -> TrustFolder:
+    return TrustFolder(tmp_path / "trust")
+
+
+def secured(folder: Path, port: int, changes: dict[str, object] | None = None, **security: object) -> OpcUaSource:
+    own = certify("edge").write(folder, "edge")
+    given = {"username": "edge", "password": "secret"} if changes is None else changes
+    settings = source_settings(
+        port, [node("v0")], **given, sampling_interval_ms=0,
+        security={
+            "policy": "Basic256Sha256", "mode": "SignAndEncrypt", "certificate": own.der, "private_key": own.key,
+            "trust": folder / "trust", **security,
+        },
+    )  # fmt: skip
+    return source_of(settings)
+
+
+async def refused(source: OpcUaSource, *words: str) -> None:
+    async with running(source, MemorySink()):
+        await until(
+            lambda: all(word in source.status().detail for word in words), lambda: f"{words}; {source.status()}"
+        )
+        assert source.status().state is SourceState.DOWN
+
+
+async def read(source: OpcUaSource) -> None:
+    sink = MemorySink()
+    async with running(source, sink):
+        await more(sink, source, 10)
+
+
+async def test_unknown_then_accepted_then_read_with_each_policy_and_mode(tmp_path: Path, trust: TrustFolder) -> None:
+    server = certify("server").write(tmp_path, "server").certificate
+    async with peer(tmp_path, "--items", "1", "--security", str(tmp_path)) as process:
+        await refused(secured(tmp_path, process.port), server.thumbprint[:16], "is not trusted")
+        trust.accept(server)
+        for policy in POLICIES:
+            for mode in ("Sign", "SignAndEncrypt"):
+                await read(secured(tmp_path, process.port, policy=policy, mode=mode))
+        wrong = {"username": "edge", "password": "wrong"}
+        await refused(secured(tmp_path, process.port, wrong), "BadUserAccessDenied")
+
+
+async def test_another_certificate_on_the_same_address_is_refused_until_it_is_accepted(
+    tmp_path: Path, trust: TrustFolder
+) -> None:
+    trust.accept(certify("server").write(tmp_path, "server").certificate)
+    port = 0
+    async with peer(tmp_path, "--items", "1", "--security", str(tmp_path)) as process:
+        port = process.port
+        source, sink = secured(tmp_path, port), MemorySink()
+        async with running(source, sink):
+            await more(sink, source, 10)
+            other = certify("server").write(tmp_path, "server").certificate
+            await process.kill()
+            await process.start()
+            await until(lambda: other.thumbprint in source.status().detail, lambda: str(source.status()))
+            trust.accept(other)
+            await more(sink, source, 10)
+
+
+async def test_a_server_that_offers_only_what_is_lower_is_refused(tmp_path: Path, trust: TrustFolder) -> None:
+    trust.accept(certify("server").write(tmp_path, "server").certificate)
+    lower = ("--policies", "None,Basic256", "--modes", "None,Sign,SignAndEncrypt")
+    async with peer(tmp_path, "--items", "1", "--security", str(tmp_path), *lower) as process:
+        await refused(secured(tmp_path, process.port), "does not offer Basic256Sha256 SignAndEncrypt")
+
+
+async def test_a_user_certificate_lets_its_holder_in_and_nobody_else(tmp_path: Path, trust: TrustFolder) -> None:
+    trust.accept(certify("server").write(tmp_path, "server").certificate)
+    user, stranger = certify("user").write(tmp_path, "user"), certify("stranger").write(tmp_path, "stranger")
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users" / "user.der").write_bytes(user.certificate.der)
+    async with peer(tmp_path, "--items", "1", "--security", str(tmp_path)) as process:
+        await read(secured(tmp_path, process.port, {"user_certificate": user.der, "user_private_key": user.key}))
+        foreign = {"user_certificate": stranger.der, "user_private_key": stranger.key}
+        await refused(secured(tmp_path, process.port, foreign), "the server answers Bad")
