@@ -1,7 +1,8 @@
 """Hop *sense*, OPC UA: one server → readings.
 
 In: notifications of one subscription, over whatever connection there is. Out: `Reading`s and `Gap`s for the sink; a
-message is acknowledged to the server only after the sink has it on disk. Never writes to the server, calls no method.
+message is acknowledged to the server only after the sink has it on disk. Never writes to the server; the only method
+it calls is ConditionRefresh, where events are read.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from operator import itemgetter
 from edge.sources.opcua_channel import Channel, Refused, SessionMemory, door, open_channel
 from edge.sources.opcua_clock import ServerClock
 from edge.sources.opcua_decode import Decoder, Publication
+from edge.sources.opcua_events import Events
 from edge.sources.opcua_gaps import GapLedger
 from edge.sources.opcua_granted import differences, outages, warning
 from edge.sources.opcua_history import MOST_NODES, Backfill
@@ -40,7 +42,12 @@ _MOST_LISTED = 20  # refused nodes in the status
 _MEASURE_EVERY_S = 30.0
 _SUSPECT_EVERY_S = 1.0
 _CURRENT_TIME = ua.NodeId(ua.ObjectIds.Server_ServerStatus_CurrentTime)
-_WHO = (ua.NodeId(ua.ObjectIds.Server_NamespaceArray), ua.NodeId(ua.ObjectIds.Server_ServerStatus_StartTime))
+_WHO = (
+    ua.NodeId(ua.ObjectIds.Server_NamespaceArray),
+    ua.NodeId(ua.ObjectIds.Server_ServerStatus_StartTime),
+    ua.NodeId(ua.ObjectIds.Server_ServiceLevel),
+)
+_NO_SERVICE = (0, 1)  # Part 4, ServiceLevel: maintenance, no data
 
 _source_ns = itemgetter(1)
 Kept = tuple[tuple[int, int] | None, list[Reading], list[Gap]]
@@ -71,13 +78,19 @@ class OpcUaSource:
         self._clock: Callable[[], int] = clock
         self._table: ItemTable = item_table(settings, handles)
         self._handles: tuple[int, ...] = tuple(item.handle for item in self._table.items)
-        decoder = Decoder({item.handle: item.settings.kind == "text" for item in self._table.items})
+        events = {item.handle: item.settings.least_severity for item in self._table.items if item.settings.events}
+        texts = {item.handle: item.settings.kind == "text" for item in self._table.items}
+        decoder = Decoder(texts, Events(events) if events else None)
         self._decoder: Decoder = decoder
         self._subscriptions: Subscriptions = Subscriptions(settings, self._table, decoder, clock)
         self._limits: Limits = Limits()
         self._build: Build = Build()
         self._server_started: object = None
-        self._security: Security = Security(settings, clock)
+        self._places: list[OpcUaSettings] = [
+            settings.model_copy(update={"url": url}) for url in (settings.url, *settings.redundant_urls)
+        ]
+        self._securities: list[Security] = [Security(place, clock) for place in self._places]
+        self._place: int = 0  # which of the redundant servers
         self._ledger: GapLedger = GapLedger()
         if unread_since_ns:
             self._ledger.begin(self._handles, unread_since_ns)
@@ -96,6 +109,10 @@ class OpcUaSource:
         self._newest_ns: int = 0
         self._connects: int = 0
         self._asked_keep_alive_s: float = settings.keep_alive_count * settings.publishing_interval_ms / 1000
+
+    @property
+    def _security(self) -> Security:
+        return self._securities[self._place]
 
     @property
     def name(self) -> str:
@@ -135,7 +152,7 @@ class OpcUaSource:
         living = self._subscriptions
         shortest = outages(monitored, living.lifetime_s)
         return {
-            "url": self._settings.url,
+            "url": self._places[self._place].url,
             "items": len(self._handles),
             "monitored": len(monitored),
             "refused_items": [
@@ -170,16 +187,29 @@ class OpcUaSource:
                 reason = str(error)
                 new_trouble |= isinstance(error, Untrusted) and reason != self._detail
             if new_trouble or self._state is not SourceState.DOWN:
-                log.warning("source %s: %s is away: %s", self.name, self._settings.url, reason)
+                log.warning("source %s: %s is away: %s", self.name, self._places[self._place].url, reason)
             self._enter(SourceState.DOWN, reason)
-            await self._backoff.wait()
+            if len(self._places) > 1:
+                self._go_on_elsewhere()
+            if self._place == 0:
+                await self._backoff.wait()
+
+    def _go_on_elsewhere(self) -> None:
+        """The next of the redundant servers; it knows nothing of our session, and has a clock of its own."""
+        self._place = (self._place + 1) % len(self._places)
+        self._memory, self._server_started = None, None
+        self._subscriptions.give_up()
+        self._server_clock.forget()
 
     async def _connected(self, sink: Sink) -> None:
-        async with open_channel(self._settings, self._memory, self._security) as channel:
+        security = self._security
+        async with open_channel(self._places[self._place], self._memory, security) as channel:
             self._memory = channel.memory()
             started_ns, restarted = await self._meet(channel)
             await self._measure(channel)
             outcome = await self._subscriptions.establish(channel, self, self._limits, restarted=restarted)
+            if outcome == "created":
+                await self._subscriptions.refresh_conditions(channel)
             self._warn()
             self._connects += 1
             log.info("source %s: connected, subscription %s", self.name, outcome)
@@ -187,7 +217,7 @@ class OpcUaSource:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel), name=f"{self.name} receive")
                 group.create_task(channel.keep_secure(), name=f"{self.name} secure")
-                group.create_task(self._security.watch(), name=f"{self.name} trust")
+                group.create_task(security.watch(), name=f"{self.name} trust")
                 group.create_task(self._retry_items(channel), name=f"{self.name} items")
                 started_ns += self._server_clock.correction_ns if started_ns else 0
                 filling = self.backfill.run(channel, sink, started_ns)
@@ -196,7 +226,9 @@ class OpcUaSource:
 
     async def _meet(self, channel: Channel) -> tuple[int, bool]:
         """Learn who the server is and what it takes. Returns when it was started, and whether that is news."""
-        namespaces, started = await channel.read(list(_WHO), "the server's status")
+        namespaces, started, level = await channel.read(list(_WHO), "the server's status")
+        if len(self._places) > 1 and level.Value and level.Value.Value in _NO_SERVICE:
+            raise Retryable(f"the server's service level is {level.Value.Value}: another one of its set has the data")
         self._table.namespaces = tuple(namespaces.Value.Value or ()) if namespaces.Value else ()
         self._limits, self._build = await read_limits(channel, self._settings.profile)
         self._table.most_per_call = self._limits.items_per_call or MOST_PER_CALL

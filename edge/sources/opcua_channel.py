@@ -133,6 +133,16 @@ class Channel:
         with door("create monitored items"):
             return await self._session.create_monitored_items(parameters)
 
+    async def refresh_conditions(self, subscription_id: int) -> None:
+        """Let the server send the present state of all its conditions (Part 9, ConditionRefresh)."""
+        request = ua.CallMethodRequest()
+        request.ObjectId = ua.NodeId(ua.ObjectIds.ConditionType)
+        request.MethodId = ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh)
+        request.InputArguments = [ua.Variant(subscription_id, ua.VariantType.UInt32)]
+        with door("refresh conditions"):
+            (result,) = await self._session.call([request])
+            result.StatusCode.check()
+
     async def transfer(self, subscription_id: int) -> None:
         """Take a subscription of an earlier session over into this one."""
         parameters = ua.TransferSubscriptionsParameters()

@@ -65,6 +65,11 @@ class ServerClock:
         over_ns = last.at_ns - first.at_ns
         return (last.offset_ns - first.offset_ns) / over_ns * 1e6 if over_ns >= _DRIFT_OVER_NS else None
 
+    def forget(self) -> None:
+        """Another server takes over, with another clock."""
+        self._measured.clear()
+        self._followed, self.correction_ns = True, 0
+
     def facts(self) -> dict[str, object]:
         """For the health report."""
         drift = self.drift_ppm

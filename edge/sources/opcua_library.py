@@ -25,9 +25,22 @@ TOO_MANY = frozenset(
     for name in ("BadTooManyOperations", "BadRequestTooLarge", "BadResponseTooLarge", "BadEncodingLimitsExceeded")
 )
 
+_arrays: Opaque = asyncua.ua.ua_binary._create_uatype_array_deserializer  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportUnknownVariableType]
+
+
+def _array_of(kind: Opaque) -> Opaque:
+    """The library would make two thousand million nulls of nine bytes: their array has a length and no elements."""
+    if kind is ua.VariantType.Null:
+        raise ua.UaError("an array of nulls")
+    return _arrays(kind)
+
+
+asyncua.ua.ua_binary._create_uatype_array_deserializer = _array_of  # pyright: ignore[reportPrivateUsage]
+
 PRIVATE = (
     (asyncua.client.ua_session.UaSession, "_send_request"),
     (asyncua.client.ua_client.UASocketProtocol, "_send_request"),
+    (asyncua.ua.ua_binary, "_create_uatype_array_deserializer"),
     (asyncua.client.client.Client, "_server_nonce"),  # of the instance
     (asyncua.client.client.Client, "_policy_ids"),
     (asyncua.client.client.Client, "_username"),

@@ -44,9 +44,10 @@ async def look(settings: OpcUaSettings, facts: dict[str, object], errors: list[s
             warnings.append(
                 f"{len(settings.items)} nodes are asked for and the server monitors {limits.monitored_items}"
             )
-        found = await Browser(channel, known, limits).describe_nodes([item.node for item in settings.items])
+        items = [item for item in settings.items if not item.events]
+        found = await Browser(channel, known, limits).describe_nodes([item.node for item in items])
         await channel.close()
-    for item, variable in zip(settings.items, found, strict=True):
+    for item, variable in zip(items, found, strict=True):
         problem = _problem(item, variable)
         if problem:
             errors.append(f"{item.node} for {item.signal} {problem}")

@@ -103,6 +103,14 @@ class OpcUaItem(Settings):
     sampling_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = None
     queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     deadband: Annotated[float, Field(gt=0)] | None = None  # absolute, in the node's unit, applied by the server
+    events: bool = False  # the node's events and alarms, as texts, instead of its value
+    least_severity: Annotated[int, Field(ge=0, le=1000)] = 0  # of an event that is kept
+
+    @model_validator(mode="after")
+    def _events_are_texts(self) -> Self:
+        if self.events and (self.kind != "text" or self.deadband is not None or self.sampling_ms is not None):
+            raise ValueError("events are texts without deadband and sampling; say kind: text")
+        return self
 
 
 class OpcUaSettings(Settings):
@@ -111,6 +119,7 @@ class OpcUaSettings(Settings):
     kind: Literal["opcua"]
     name: Annotated[str, Field(pattern=r"[a-z0-9][a-z0-9-]{0,62}")]
     url: Annotated[str, AfterValidator(_url)]
+    redundant_urls: tuple[Annotated[str, AfterValidator(_url)], ...] = ()  # the same nodes elsewhere: tried in turn
     security: OpcUaSecurity = OpcUaSecurity()
     username: str | None = None
     password: Hidden = None

@@ -1,5 +1,5 @@
 // An independent OPC UA server (node-opcua): --port P --log FILE [--items N] [--hz F] [--limit items per call]
-// [--history values kept per node] [--per-subscription items] [--subscriptions per session] [--model].
+// [--history values kept per node] [--per-subscription items] [--subscriptions per session] [--model] [--alarms].
 // --security FOLDER: with FOLDER/server.pem and server-key.pem, secured endpoints only, for the user edge (password secret)
 // and for user certificates in FOLDER/users; --policies A,B and --modes A,B narrow what it offers.
 // Writes each tick to the log, "<source time in ns> <count>", before any of its nodes has the value count + n / 1000.
@@ -26,6 +26,7 @@ const { values: asked } = parseArgs({
     limit: { type: "string", default: "0" },
     history: { type: "string", default: "0" },
     "per-subscription": { type: "string", default: "100000" },
+    alarms: { type: "boolean", default: false }, // a limit alarm that comes and goes
     model: { type: "boolean", default: false }, // a press with units, ranges, states, an array and more
     subscriptions: { type: "string", default: "10" },
     security: { type: "string" },
@@ -84,6 +85,40 @@ function addPress(namespace, objects) {
   add("Secret", DataType.Double, 1, { userAccessLevel: "CurrentWrite" });
 }
 
+function addAlarm(space, namespace) {
+  space.installAlarmsAndConditionsService();
+  const tank = namespace.addObject({
+    organizedBy: space.rootFolder.objects,
+    browseName: "Tank",
+    notifierOf: space.rootFolder.objects.server,
+  });
+  const level = namespace.addVariable({
+    componentOf: tank,
+    browseName: "Level",
+    nodeId: "s=Tank.Level",
+    dataType: "Double",
+    eventSourceOf: tank,
+    value: { dataType: DataType.Double, value: 40 },
+  });
+  namespace.instantiateExclusiveLimitAlarm("ExclusiveLimitAlarmType", {
+    browseName: "TankTooFull",
+    componentOf: tank,
+    conditionSource: level,
+    inputNode: level,
+    lowLowLimit: -20,
+    lowLimit: -10,
+    highLimit: 60,
+    highHighLimit: 100,
+  });
+  let full = false;
+  const turn = () => {
+    full = !full;
+    level.setValueFromSource({ dataType: DataType.Double, value: full ? 80 : 40 });
+  };
+  turn();
+  setInterval(turn, 700);
+}
+
 async function main() {
   process.stdin.on("end", () => process.exit(0)).resume(); // it does not outlive the test
   const keys = path.join(path.dirname(asked.log), "keys");
@@ -116,6 +151,7 @@ async function main() {
       minimumSamplingInterval: 0, // it tells of each change
     }),
   );
+  if (asked.alarms) addAlarm(space, namespace);
   if (asked.model) addPress(namespace, space.rootFolder.objects);
   if (Number(asked.history)) {
     nodes.forEach((node) => space.installHistoricalDataNode(node, { maxOnlineValues: Number(asked.history) }));
