@@ -93,3 +93,22 @@ async def test_a_user_certificate_lets_its_holder_in_and_nobody_else(tmp_path: P
         await read(secured(tmp_path, process.port, {"user_certificate": user.der, "user_private_key": user.key}))
         foreign = {"user_certificate": stranger.der, "user_private_key": stranger.key}
         await refused(secured(tmp_path, process.port, foreign), "the server answers Bad")
+
+
+async def test_a_server_that_has_not_accepted_us_yet_is_told_with_what_to_do(
+    tmp_path: Path, trust: TrustFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    trust.accept(certify("server").write(tmp_path, "server").certificate)
+    async with peer(tmp_path, "--items", "1", "--security", str(tmp_path), "--wary") as process:
+        source, sink = secured(tmp_path, process.port), MemorySink()
+        rejected, trusted = tmp_path / "keys" / "rejected", tmp_path / "keys" / "trusted" / "certs"
+        async with running(source, sink):
+            await until(lambda: "twin edge trust show" in source.status().detail, lambda: str(source.status()))
+            thumbprint = source.status().facts["security"]["own_certificate"]["thumbprint"]
+            assert thumbprint[:16] in source.status().detail
+            await until(lambda: list(rejected.glob("*")), "the server keeps it")
+            (shown,) = rejected.glob("*")
+            assert thumbprint in shown.name  # the two sides show the same one
+            shown.rename(trusted / shown.name)
+            await more(sink, source, 5)
+    assert caplog.text.count("Exception raised while parsing") <= 1

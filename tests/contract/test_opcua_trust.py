@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import ValidationError
 
 from edge.sources import opcua_security
 from edge.sources.opcua import OpcUaSource
@@ -243,6 +244,26 @@ async def test_a_user_certificate_is_taken_instead_of_a_user_name(site: Site) ->
     source = site.source({"user_certificate": stranger.pem, "user_private_key": stranger.key})
     async with running(source, MemorySink()):
         await refused(source, "BadUserAccessDenied")
+
+
+async def test_a_user_certificate_that_has_expired_is_not_shown_to_anybody(site: Site) -> None:
+    site.trust.accept((await site.serve(certify("server"))).certificate)
+    late = certify("user", lasts=DAY / 2).write(site.folder, "late")
+    source = site.source({"user_certificate": late.pem, "user_private_key": late.key})
+    async with running(source, MemorySink()):
+        await refused(source, "the user's certificate", "expired on")
+    assert site.logins() == []
+
+
+async def test_a_password_without_any_security_needs_the_words_and_works_with_them(site: Site) -> None:
+    await site.serve(certify("server"), "NoSecurity")
+    items, user = [node("v0")], {"username": "edge", "password": "secret"}
+    with pytest.raises(ValidationError, match="can be read on the network"):
+        source_settings(site.server.port, items, **user)
+    said = {"allow_plain_password": f"{site.url} may get the password in plain text"}
+    source, sink = source_of(source_settings(site.server.port, items, **user, security=said)), MemorySink()
+    async with running(source, sink):
+        await more(sink, source, 5)
 
 
 async def test_a_user_certificate_with_a_foreign_key_is_a_mistake_of_the_configuration(site: Site) -> None:
