@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 _LONGEST_TEXT = 200
+_LONGEST_CHAIN = 10
 _DAY = timedelta(days=1)
 
 
@@ -89,6 +90,8 @@ def split_chain(blob: bytes) -> list[Certificate]:
     """
     chain: list[Certificate] = []
     while blob:
+        if len(chain) == _LONGEST_CHAIN:
+            raise ValueError(f"more than {_LONGEST_CHAIN} certificates in a chain")
         length = (
             int.from_bytes(blob[2:4], "big") + 4
         )  # a sequence with a length of two bytes: no certificate is shorter

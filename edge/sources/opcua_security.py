@@ -131,16 +131,18 @@ class Security:
         if self._settings.security.policy == "None":
             return
         place = own_place(self._settings)
-        self._own = self._loaded(place)
+        self._own = self._loaded(place, self._own)
         self._in_time(place, self._own, "our certificate", "`twin edge trust create -c …` makes a new one")
         place = user_place(self._settings)
-        self._user = self._loaded(place)
+        self._user = self._loaded(place, self._user)
         self._in_time(place, self._user, "the user's certificate", "give a new one")
 
-    def _loaded(self, place: Place | None) -> Own | None:
+    def _loaded(self, place: Place | None, before: Own | None) -> Own | None:
         try:
             return None if place is None else load_own(place)
         except ConfigError as error:
+            if before is not None:  # they were there once: they are being replaced
+                raise Untrusted(error.problems[0]) from error
             raise ConfigError(f"source {self._settings.name}: {problem}" for problem in error.problems) from error
 
     def _in_time(self, place: Place | None, own: Own | None, whose: str, remedy: str) -> None:

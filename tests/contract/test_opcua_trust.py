@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,18 @@ async def test_an_expired_server_is_refused_unless_it_is_allowed_in_words(site: 
         assert "the server's certificate expired on" in source.status().detail
 
 
+async def test_a_server_whose_certificate_expires_while_it_is_read_is_left(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opcua_security, "_LOOK_S", 0.1)
+    site.trust.accept((await site.serve(certify("server", lasts=DAY + timedelta(seconds=15)))).certificate)
+    source, sink = site.source(), MemorySink()
+    async with running(source, sink):
+        await more(sink, source, 5)
+        assert "expires in 0 days" in source.status().detail
+        await refused(source, "expired on", "give the server a new one")
+
+
 async def test_a_pinned_certificate_that_has_expired_is_refused(site: Site) -> None:
     server = await site.serve(certify("server", begins=-20 * DAY, lasts=10 * DAY))
     source = site.source(trust=None, server_certificate=server.pem)
@@ -201,6 +214,8 @@ async def test_our_own_expired_certificate_is_not_shown_to_anybody_and_a_new_one
     async with running(source, sink):
         await refused(source, "our certificate", "expired on", "twin edge trust create")
         assert site.logins() == []
+        site.own.der.unlink()  # as a person does before making a new one
+        await refused(source, "edge.der does not exist")
         certify("edge").write(site.folder, "edge")
         await more(sink, source, 5)
 
