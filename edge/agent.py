@@ -19,7 +19,7 @@ from edge.sources.source import Source, SourceState, SourceStatus
 from edge.spool import Spool, open_spool
 from edge.uplink import run_uplink
 from twin.errors import ConfigError
-from twin.wire.reading import Gap, GapCause, Reading
+from twin.wire.reading import Gap, GapCause, Lane, Reading
 
 logger = logging.getLogger(__name__)
 
@@ -50,16 +50,24 @@ class SourceSink:
         if told:
             self.last_read.unpack(told, self._schema_hash)
 
-    async def begin_anew(self) -> None:
-        """The source begins at nothing: what lies between the runs is missing, and so is what comes until it reads."""
-        now_ns = self._clock()
-        gaps = self.last_read.gaps(now_ns, GapCause.AGENT_DOWN, "the agent did not run or read")
+    def missed(self, now_ns: int) -> list[Gap]:
+        """What lies between the runs, for a source that begins at nothing."""
+        return self.last_read.gaps(now_ns, GapCause.AGENT_DOWN, "the agent did not run or read")
+
+    async def begin_anew(self, missed: Sequence[Gap], now_ns: int) -> None:
+        """Record what was missed; from now on every signal is accounted for."""
         self.last_read.begin(now_ns)
-        await asyncio.gather(self._spool.keep((), gaps), self._remember())
+        await asyncio.gather(self._spool.keep((), missed), self._remember())
+
+    def unread_since(self, now_ns: int) -> None:
+        """What comes from now until the source reads is missing, too (a source that knows better tells it itself)."""
         self._unread_since_ns = now_ns
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = ()) -> None:
+    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
         """See `Sink.keep`."""
+        if lane is Lane.HISTORY:
+            await self._spool.keep(readings, gaps, lane=lane)
+            return
         now_ns = self._clock()
         if readings and self._unread_since_ns:
             gap = Gap(
@@ -150,8 +158,11 @@ async def _supervised(
         return await _mqtt(source, settings, sink, spool, handles, clock)
     from edge.sources.opcua import OpcUaSource  # its library costs memory that an MQTT gateway need not pay
 
-    await sink.begin_anew()
-    return _Supervised(OpcUaSource(source, handles, clock=clock), sink)
+    now_ns = clock()
+    made = OpcUaSource(source, handles, memory=spool, unread_since_ns=now_ns, clock=clock)
+    await made.backfill.recall()
+    await sink.begin_anew(await made.backfill.take_up(sink.missed(now_ns)), now_ns)
+    return _Supervised(made, sink)
 
 
 async def _mqtt(
@@ -163,7 +174,9 @@ async def _mqtt(
     clock: Callable[[], int],
 ) -> _Supervised:
     if source.clean_session or not sink.last_read:
-        await sink.begin_anew()
+        now_ns = clock()
+        await sink.begin_anew(sink.missed(now_ns), now_ns)
+        sink.unread_since(now_ns)
     made = MqttSource(
         source,
         handles,

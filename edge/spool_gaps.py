@@ -5,12 +5,13 @@ In: the gaps of many dropped batches. Out: a bounded list of gaps that covers at
 
 from collections.abc import Iterable, Sequence
 
-from twin.wire.reading import Gap, GapCause
+from twin.wire.reading import Gap, GapCause, GapState
 
 SLACK_NS = 1_000_000_000  # dropped batches nearer than this are one hole
-MOST_GAPS = 256  # in one batch; beyond it each cause becomes one gap
+MOST_GAPS = 10_000  # in one batch; beyond it each cause becomes one gap
 MOST_HANDLES = 100_000  # named by all gaps of one batch together; the same beyond it
 SPOOL_FULL = "the spool was full"
+_DROPPED = (GapCause.SPOOL_DROP, SPOOL_FULL, GapState.LOST)
 
 
 def dropped(handles: Iterable[int], first_ns: int, newest_ns: int) -> Gap:
@@ -19,10 +20,10 @@ def dropped(handles: Iterable[int], first_ns: int, newest_ns: int) -> Gap:
 
 
 def merge(gaps: Iterable[Gap], most: int = MOST_GAPS) -> list[Gap]:
-    """The same holes in at most `most` records (or one per cause): neighbours from spool drops always become one."""
+    """The same holes in at most `most` records (or one per cause and state): neighbours from spool drops become one."""
     unique = set(gaps)
-    drops = [gap for gap in unique if gap.cause is GapCause.SPOOL_DROP]
-    kept = [gap for gap in unique if gap.cause is not GapCause.SPOOL_DROP]
+    drops = [gap for gap in unique if gap[3:] == _DROPPED]
+    kept = [gap for gap in unique if gap[3:] != _DROPPED]
     merged = sorted(kept + _coalesce(drops), key=_begin)
     named = sum(len(gap.handles) for gap in merged)
     return merged if len(merged) <= most and named <= MOST_HANDLES else _one_per_cause(merged)
@@ -42,8 +43,9 @@ def _coalesce(gaps: Sequence[Gap]) -> list[Gap]:
 
 
 def _one_per_cause(gaps: Sequence[Gap]) -> list[Gap]:
-    causes = sorted({gap.cause for gap in gaps})
-    return [_hull([gap for gap in gaps if gap.cause is cause]) for cause in causes]
+    """That an interval was backfilled cannot be told of a wider one: it is left out, and counts as missing."""
+    kinds = sorted({(gap.cause, gap.state) for gap in gaps if gap.state is not GapState.BACKFILLED})
+    return [_hull([gap for gap in gaps if (gap.cause, gap.state) == kind]) for kind in kinds]
 
 
 def _hull(gaps: Sequence[Gap]) -> Gap:
@@ -57,6 +59,7 @@ def _hull(gaps: Sequence[Gap]) -> Gap:
         to_ns=max(gap.to_ns for gap in gaps),
         cause=first.cause,
         detail=first.detail if same_detail else f"{len(gaps)} gaps told as one after the spool was full",
+        state=first.state,
     )
 
 

@@ -7,20 +7,25 @@ message is acknowledged to the server only after the sink has it on disk. Never 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from operator import itemgetter
 
 from edge.sources.opcua_channel import Channel, Refused, SessionMemory, door, open_channel
+from edge.sources.opcua_clock import ServerClock
 from edge.sources.opcua_decode import Decoder, Publication
 from edge.sources.opcua_gaps import GapLedger
-from edge.sources.opcua_items import ItemTable, item_table
+from edge.sources.opcua_granted import differences, outages, warning
+from edge.sources.opcua_history import MOST_NODES, Backfill
+from edge.sources.opcua_items import MOST_PER_CALL, ItemTable, item_table
 from edge.sources.opcua_library import ua
+from edge.sources.opcua_limits import Build, Limits, read_limits
 from edge.sources.opcua_publish import PublishWindow
 from edge.sources.opcua_security import Security, Untrusted
 from edge.sources.opcua_settings import OpcUaSettings
-from edge.sources.opcua_subscription import Subscription
-from edge.sources.source import Sink, SourceState, SourceStatus
+from edge.sources.opcua_subscriptions import Subscriptions
+from edge.sources.opcua_value import instant_ns
+from edge.sources.source import Memory, Sink, SourceState, SourceStatus
 from twin.errors import ConfigError, Retryable
 from twin.wire.backoff import Backoff
 from twin.wire.reading import Gap, GapCause, Reading
@@ -32,6 +37,11 @@ _MOST_AT_ONCE = 10_000  # readings in one call of the sink
 _SLACK_S = 1.0  # that a keep-alive may be late
 _MOST_LISTED = 20  # refused nodes in the status
 
+_MEASURE_EVERY_S = 30.0
+_SUSPECT_EVERY_S = 1.0
+_CURRENT_TIME = ua.NodeId(ua.ObjectIds.Server_ServerStatus_CurrentTime)
+_WHO = (ua.NodeId(ua.ObjectIds.Server_NamespaceArray), ua.NodeId(ua.ObjectIds.Server_ServerStatus_StartTime))
+
 _source_ns = itemgetter(1)
 Kept = tuple[tuple[int, int] | None, list[Reading], list[Gap]]
 
@@ -42,25 +52,41 @@ class OpcUaSource:
     Args:
         settings: of this source.
         handles: every signal path of its items → the signal's place in the node's schema.
+        memory: keeps the gaps that are still to be filled from the server's history.
+        unread_since_ns: from then on its signals are unread; 0: from their first reading on.
     """
 
     kind: str = "opcua"
 
     def __init__(
-        self, settings: OpcUaSettings, handles: Mapping[str, int], *, clock: Callable[[], int] = time.time_ns
+        self,
+        settings: OpcUaSettings,
+        handles: Mapping[str, int],
+        *,
+        memory: Memory | None = None,
+        unread_since_ns: int = 0,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._settings: OpcUaSettings = settings
         self._clock: Callable[[], int] = clock
         self._table: ItemTable = item_table(settings, handles)
         self._handles: tuple[int, ...] = tuple(item.handle for item in self._table.items)
         decoder = Decoder({item.handle: item.settings.kind == "text" for item in self._table.items})
-        self._subscription: Subscription = Subscription(settings, self._table, decoder, clock)
+        self._decoder: Decoder = decoder
+        self._subscriptions: Subscriptions = Subscriptions(settings, self._table, decoder, clock)
+        self._limits: Limits = Limits()
+        self._build: Build = Build()
+        self._server_started: object = None
         self._security: Security = Security(settings, clock)
         self._ledger: GapLedger = GapLedger()
+        if unread_since_ns:
+            self._ledger.begin(self._handles, unread_since_ns)
+            self._ledger.lose(self._handles, GapCause.DEVICE_UNREACHABLE, "not read since the start")
+        self._server_clock: ServerClock = ServerClock(settings.clock_tolerance_s, correct=settings.clock == "correct")
+        self._measured_s: float = 0.0
+        self.backfill: Backfill = Backfill(settings, self._table, memory, self._server_clock, clock)
         self._memory: SessionMemory | None = None
         self._unkept: asyncio.Queue[Kept] = asyncio.Queue(_MOST_UNKEPT)
-        self._after_outage: bool = False
-        self._heard: bool = False  # on this connection
         self._rejected: set[int] = set()
         self._backoff: Backoff = Backoff(0.5, 5.0)
         self._state: SourceState = SourceState.CONNECTING
@@ -69,6 +95,7 @@ class OpcUaSource:
         self._values: int = 0
         self._newest_ns: int = 0
         self._connects: int = 0
+        self._asked_keep_alive_s: float = settings.keep_alive_count * settings.publishing_interval_ms / 1000
 
     @property
     def name(self) -> str:
@@ -80,7 +107,7 @@ class OpcUaSource:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep(sink), name=f"{self.name} keep")
-                group.create_task(self._connect_forever(), name=f"{self.name} connect")
+                group.create_task(self._connect_forever(sink), name=f"{self.name} connect")
         except ExceptionGroup as errors:
             mistakes = errors.subgroup(ConfigError)
             if mistakes is not None and isinstance(mistakes.exceptions[0], ConfigError):
@@ -89,17 +116,24 @@ class OpcUaSource:
 
     def status(self) -> SourceStatus:
         """What the health report says of it."""
-        refused = self._table.refused
         detail = self._detail
         if self._state is SourceState.CONNECTED:
-            notes = [f"{len(refused)} of {len(self._handles)} nodes are not monitored"] if refused else []
-            detail = "; ".join(notes + self._security.warnings())
+            detail = "; ".join([*self._warnings(), *self._security.warnings()])
         return SourceStatus(
             self.name, self.kind, self._state, detail, self._since_ns, self._values, self._newest_ns, self._facts()
         )
 
+    def _warnings(self) -> list[str]:
+        """What of a connected source is not as it should be."""
+        refused = len(self._table.refused)
+        short = warning(self._table.monitored, self._subscriptions.lifetime_s, self._settings.tolerated_outage_s)
+        found = [one for one in (short, self._server_clock.warning()) if one]
+        return [f"{refused} of {len(self._handles)} nodes are not monitored", *found] if refused else found
+
     def _facts(self) -> dict[str, object]:
         monitored, refused = self._table.monitored, self._table.refused
+        living = self._subscriptions
+        shortest = outages(monitored, living.lifetime_s)
         return {
             "url": self._settings.url,
             "items": len(self._handles),
@@ -109,20 +143,28 @@ class OpcUaSource:
                 for item in refused[:_MOST_LISTED]
             ],
             "connects": self._connects,
-            "publishing_ms": self._subscription.publishing_ms,
-            "keep_alive_s": self._subscription.keep_alive_s,
-            "lifetime_s": self._subscription.lifetime_s,
-            "tolerated_outage_s": min((item.tolerated_outage_s for item in monitored), default=0.0),
+            "server": str(self._build),
+            "profile": self._limits.profile,
+            "limits": self._limits.known(),
+            "subscriptions_now": len(living),
+            "publishing_ms": living.publishing_ms,
+            "keep_alive_s": living.keep_alive_s,
+            "lifetime_s": living.lifetime_s,
+            "granted_less": differences(monitored, living.keep_alive_s, self._asked_keep_alive_s),
+            "tolerated_outage_s": min(shortest.values(), default=None),
+            "tolerated_outages_s": shortest,
             "open_gaps": self._ledger.waiting,
             "security": self._security.facts(),
-            **asdict(self._subscription.counters),
+            **asdict(living.counters),
+            **self._server_clock.facts(),
+            **self.backfill.facts(),
         }
 
-    async def _connect_forever(self) -> None:
+    async def _connect_forever(self, sink: Sink) -> None:
         while True:
             reason, new_trouble = "the connection ended", False
             try:
-                await self._connected()
+                await self._connected(sink)
             except* Retryable as errors:
                 error = _first(errors)
                 reason = str(error)
@@ -132,12 +174,13 @@ class OpcUaSource:
             self._enter(SourceState.DOWN, reason)
             await self._backoff.wait()
 
-    async def _connected(self) -> None:
+    async def _connected(self, sink: Sink) -> None:
         async with open_channel(self._settings, self._memory, self._security) as channel:
             self._memory = channel.memory()
-            self._heard = False
-            outcome = await self._subscription.establish(channel, self)
-            self._after_outage = outcome != "created"
+            started_ns, restarted = await self._meet(channel)
+            await self._measure(channel)
+            outcome = await self._subscriptions.establish(channel, self, self._limits, restarted=restarted)
+            self._warn()
             self._connects += 1
             log.info("source %s: connected, subscription %s", self.name, outcome)
             self._enter(SourceState.CONNECTED, "")
@@ -146,74 +189,132 @@ class OpcUaSource:
                 group.create_task(channel.keep_secure(), name=f"{self.name} secure")
                 group.create_task(self._security.watch(), name=f"{self.name} trust")
                 group.create_task(self._retry_items(channel), name=f"{self.name} items")
+                started_ns += self._server_clock.correction_ns if started_ns else 0
+                filling = self.backfill.run(channel, sink, started_ns)
+                group.create_task(filling, name=f"{self.name} history")
+                group.create_task(self._watch_clock(channel), name=f"{self.name} clock")
+
+    async def _meet(self, channel: Channel) -> tuple[int, bool]:
+        """Learn who the server is and what it takes. Returns when it was started, and whether that is news."""
+        namespaces, started = await channel.read(list(_WHO), "the server's status")
+        self._table.namespaces = tuple(namespaces.Value.Value or ()) if namespaces.Value else ()
+        self._limits, self._build = await read_limits(channel, self._settings.profile)
+        self._table.most_per_call = self._limits.items_per_call or MOST_PER_CALL
+        self.backfill.most_nodes = self._limits.nodes_per_history_read or MOST_NODES
+        started_at = started.Value.Value if started.Value else None
+        restarted = started_at != self._server_started
+        if restarted:
+            self._subscriptions.give_up()  # the same numbers may be somebody else's now
+        self._server_started = started_at
+        return instant_ns(started_at), restarted
+
+    async def _watch_clock(self, channel: Channel) -> None:
+        while True:
+            await asyncio.sleep(_MEASURE_EVERY_S)
+            await self._measure(channel)
+
+    async def _measure(self, channel: Channel) -> None:
+        """Look at the server's clock; a step is a gap of every item, because times before and after do not agree."""
+        self._measured_s = asyncio.get_running_loop().time()
+        sent_ns = self._clock()
+        (now,) = await channel.read([_CURRENT_TIME], "the server's clock")
+        server_ns = instant_ns(now.Value.Value) if now.Value else 0
+        if not server_ns:
+            return
+        stepped = self._server_clock.measure(sent_ns, server_ns, self._clock())
+        if stepped:
+            log.warning("source %s: %s", self.name, stepped)
+            self.lose(self._handles, GapCause.CLOCK_STEP, stepped)
+
+    async def _suspect(self, channel: Channel, publication: Publication) -> None:
+        """Times that cannot be right: look at the server's clock before they are judged, but not all the time."""
+        due = asyncio.get_running_loop().time() - self._measured_s >= _SUSPECT_EVERY_S
+        if due and self._server_clock.suspects(publication.readings, self._ledger.last_ns):
+            await self._measure(channel)
+
+    def _warn(self) -> None:
+        for one in self._warnings():
+            log.warning("source %s: %s", self.name, one)
 
     async def _receive(self, channel: Channel) -> None:
-        subscription = self._subscription
-        window = PublishWindow(channel, self._settings.publishes_in_flight, self._clock)
+        most = max(self._settings.publishes_in_flight, len(self._subscriptions) + 1)
+        window = PublishWindow(channel, min(most, self._limits.publishes_in_flight or most), self._clock)
         while True:
-            window.fill(subscription.acknowledgements)
+            window.fill(self._subscriptions.acknowledgements)
             answer = await self._next(window)
             if answer is None:
                 continue
             received_ns, body = answer
             with door("read a publish response"):
-                publication = subscription.decoder.publish_response(body, received_ns)
-            self._heard = True
+                publication = self._decoder.publish_response(body, received_ns)
             self._backoff.reset()
-            if publication.subscription_id != subscription.id or subscription.repeats(publication):
+            subscription = self._subscriptions.find(publication.subscription_id)
+            if subscription is None:
                 continue
+            subscription.heard, subscription.heard_s = True, asyncio.get_running_loop().time()
+            if subscription.repeats(publication):
+                continue
+            await self._suspect(channel, publication)
             await subscription.fill(channel, publication, self)
             await self.take(publication)
 
     async def _next(self, window: PublishWindow) -> tuple[int, bytes] | None:
-        silence_s = self._settings.missed_keep_alives * self._subscription.keep_alive_s + _SLACK_S
+        missed = self._settings.missed_keep_alives
         try:
-            async with asyncio.timeout(silence_s):
+            async with asyncio.timeout(max(0.0, self._subscriptions.silence_s(missed, _SLACK_S))):
                 return await window.next()
         except TimeoutError:
-            if not self._heard:  # the server took it up and publishes nothing: next time a new one
-                self._subscription.usable = False
+            self._subscriptions.give_up_silent(missed, _SLACK_S)  # taken up, but it publishes nothing: next time anew
+            silence_s = missed * self._subscriptions.keep_alive_s + _SLACK_S
             raise Retryable(f"no keep-alive for {silence_s:g} s") from None
         except Refused as error:
             if error.code in (ua.StatusCodes.BadNoSubscription, ua.StatusCodes.BadSubscriptionIdInvalid):
-                self._subscription.usable = False
+                self._subscriptions.give_up()
             raise
 
     async def _retry_items(self, channel: Channel) -> None:
         while True:
             await asyncio.sleep(self._settings.retry_items_s)
-            if self._table.refused and await self._table.create_missing(channel, self._subscription.id):
+            if self._table.refused and await self._subscriptions.create_missing(channel, self):
                 log.info("source %s: %d nodes are monitored now", self.name, len(self._table.monitored))
 
     async def take(self, publication: Publication) -> None:
         """One message in sequence: note its gaps, hand it over to be kept."""
+        self._adjust(publication)
         for handle, why in publication.rejected:
             self._reject(handle, why)
         full = None
-        if self._after_outage and publication.readings and self._state is SourceState.CONNECTED:
-            full, self._after_outage = self._table.queues(), False
+        subscription = self._subscriptions.find(publication.subscription_id)
+        if subscription is not None and subscription.after_outage and publication.readings:
+            full, subscription.after_outage = subscription.queues(), False
         gaps = self._ledger.observe(publication.readings, publication.overflowed, full)
-        counters = self._subscription.counters
+        counters = self._subscriptions.counters
         counters.overflows += len(publication.overflowed)
         if publication.malformed:
             counters.malformed += 1
             log.warning("source %s: a message cannot be read: %s", self.name, publication.malformed)
-            self.lose(GapCause.SEQUENCE_JUMP, "a message could not be read")
+            items = self._table.items if subscription is None else subscription.items
+            self.lose([item.handle for item in items], GapCause.SEQUENCE_JUMP, "a message could not be read")
         acknowledgement = None
         if publication.carries_data:
-            acknowledgement = (self._subscription.id, publication.sequence_number)
+            acknowledgement = (publication.subscription_id, publication.sequence_number)
         if acknowledgement is not None or gaps:
             await self._unkept.put((acknowledgement, publication.readings, gaps))
         if publication.status is not None and publication.status >> 31:
-            self._subscription.usable = False
+            if subscription is not None:
+                subscription.usable = False
             raise Refused("subscription", publication.status)
 
-    def lose(self, cause: GapCause, detail: str) -> None:
-        """Every item may have missed values since its last reading."""
-        self._ledger.lose(self._handles, cause, detail)
+    def _adjust(self, publication: Publication) -> None:
+        """Give the readings their right times, in the order that overflows are told by."""
+        publication.readings = self._server_clock.adjust(publication.readings, self._ledger.last_ns)
+
+    def lose(self, handles: Iterable[int], cause: GapCause, detail: str) -> None:
+        """These items may have missed values since their last readings."""
+        self._ledger.lose(handles, cause, detail)
 
     def _reject(self, handle: int, why: str) -> None:
-        self._subscription.counters.rejected += 1
+        self._subscriptions.counters.rejected += 1
         if handle not in self._rejected:
             self._rejected.add(handle)
             log.warning("source %s: values of item %d are dropped: %s", self.name, handle, why)
@@ -227,10 +328,10 @@ class OpcUaSource:
                 readings = readings + messages[-1][1]
                 gaps = gaps + messages[-1][2]
             if readings or gaps:
-                await sink.keep(readings, gaps)
+                await sink.keep(readings, await self.backfill.take_up(gaps) if gaps else ())
                 self._values += len(readings)
                 self._newest_ns = max(self._newest_ns, max(map(_source_ns, readings), default=0))
-            self._subscription.acknowledgements += [found for found, _, _ in messages if found is not None]
+            self._subscriptions.acknowledgements += [found for found, _, _ in messages if found is not None]
 
     def _enter(self, state: SourceState, detail: str) -> None:
         if state is not self._state:

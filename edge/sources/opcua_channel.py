@@ -79,6 +79,47 @@ class Channel:
         with door(f"read {what}"):
             return await self._session.read_attributes(nodes, ua.AttributeIds.Value)
 
+    async def read_attributes(self, wanted: list[tuple[Opaque, int]], what: str) -> list[Opaque]:
+        """One DataValue for each node and attribute."""
+        parameters = ua.ReadParameters()
+        for node, attribute in wanted:
+            value = ua.ReadValueId()
+            value.NodeId, value.AttributeId = node, attribute
+            parameters.NodesToRead.append(value)
+        with door(f"read {what}"):
+            return await self._session.read(parameters)
+
+    async def browse(self, nodes: list[Opaque]) -> list[Opaque]:
+        """Objects and variables below each node; a result may have a continuation point."""
+        parameters = ua.BrowseParameters()
+        for node in nodes:
+            description = ua.BrowseDescription()
+            description.NodeId = node
+            description.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HierarchicalReferences)
+            description.NodeClassMask = ua.NodeClass.Object | ua.NodeClass.Variable
+            description.ResultMask = ua.BrowseResultMask.All
+            parameters.NodesToBrowse.append(description)
+        with door("browse"):
+            return await self._session.browse(parameters)
+
+    async def browse_next(self, points: list[bytes]) -> list[Opaque]:
+        """What comes after each continuation point."""
+        parameters = ua.BrowseNextParameters()
+        parameters.ReleaseContinuationPoints = False
+        parameters.ContinuationPoints = points
+        with door("browse"):
+            return await self._session.browse_next(parameters)
+
+    async def read_history(self, details: Opaque, nodes: list[Opaque]) -> bytes:
+        """HistoryRead of some nodes: the response after its header, not yet decoded."""
+        request = ua.HistoryReadRequest()
+        request.Parameters.HistoryReadDetails = details
+        request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+        request.Parameters.ReleaseContinuationPoints = False
+        request.Parameters.NodesToRead = nodes
+        with door("read history"):
+            return response_body(await self._session._send_request(request))
+
     async def create_subscription(self, parameters: Opaque) -> Opaque:
         """A new subscription (asyncua's own publish loop is not started)."""
         request = ua.CreateSubscriptionRequest()

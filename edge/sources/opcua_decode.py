@@ -20,7 +20,6 @@ from twin.wire.reading import Quality, Reading
 
 _DATA_CHANGE, _STATUS_CHANGE = 811, 820
 _NULL, _STRING, _DATETIME = 0, 12, 13
-_HEAD = struct.Struct("<IBB")  # client handle, DataValue mask, Variant encoding
 _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
 _NOTIFICATION = struct.Struct("<Iqi")  # sequence number, publish time, number of notifications
@@ -56,7 +55,7 @@ class Publication:
     malformed: str = ""  # why the data could not be read, when it could not
 
 
-def _node_number(data: bytes, at: int) -> tuple[int, int]:
+def node_number(data: bytes, at: int) -> tuple[int, int]:
     """Numeric node id of namespace 0 → (number, next place); 0 for a node id of another one."""
     encoding = data[at]
     if encoding == 0:
@@ -116,7 +115,7 @@ class Decoder:
             _in_order(publication)
 
     def _notification(self, publication: Publication, data: bytes, at: int, received_ns: int) -> int:
-        kind, at = _node_number(data, at)
+        kind, at = node_number(data, at)
         encoding, at = data[at], at + 1
         if encoding == 0:
             return at
@@ -183,9 +182,25 @@ class Decoder:
             raise ValueError("items end after their notification")
 
     def _rare(self, publication: Publication, data: bytes, at: int, end: int, received_ns: int) -> int:
-        mask: int
-        handle, mask, encoding = _HEAD.unpack_from(data, at)
-        value, at = self._variant(data, at + 5, end, mask, encoding)
+        (handle,) = _U32.unpack_from(data, at)
+        return self._data_value(publication, data, at + 4, end, handle, received_ns)
+
+    def data_values(
+        self, publication: Publication, data: bytes, at: int, end: int, handle: int, received_ns: int
+    ) -> None:
+        """Append the readings of one item's HistoryData in data[at:end]."""
+        (count,) = _I32.unpack_from(data, at)
+        at += 4
+        for _ in range(count):
+            at = self._data_value(publication, data, at, end, handle, received_ns)
+        if at > end:
+            raise ValueError("values end after their history")
+
+    def _data_value(
+        self, publication: Publication, data: bytes, at: int, end: int, handle: int, received_ns: int
+    ) -> int:
+        mask = data[at]
+        value, at = self._variant(data, at + 1, end, mask, data[at + 1] if mask & 1 else _NULL)
         after = AFTER[mask & 63]
         parts = after.struct.unpack_from(data, at)
         self._reading(publication, after, handle, value, parts, received_ns)

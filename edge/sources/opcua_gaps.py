@@ -28,9 +28,18 @@ class GapLedger:
         self._waiting: dict[int, _Loss] = {}
 
     @property
+    def last_ns(self) -> Mapping[int, int]:
+        """Handle → the source time of its last reading."""
+        return self._last
+
+    @property
     def waiting(self) -> int:
         """Items that may have missed something and have not been heard since."""
         return len(self._waiting)
+
+    def begin(self, handles: Iterable[int], since_ns: int) -> None:
+        """Items that are read for the first time have missed what came since then."""
+        self._last.update((handle, since_ns) for handle in handles if handle not in self._last)
 
     def lose(self, handles: Iterable[int], cause: GapCause, detail: str) -> None:
         """From its last reading on, each of these may have missed values; an earlier loss that still waits stays."""

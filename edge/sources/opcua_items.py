@@ -5,20 +5,16 @@ its reason and tried again later, and never holds up the others.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge.sources.opcua_channel import Channel, Refused
-from edge.sources.opcua_library import Opaque, ua
+from edge.sources.opcua_library import TOO_MANY, Opaque, ua
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings, split_node
 
 log = logging.getLogger(__name__)
 
 MOST_PER_CALL = 1_000
-_TOO_MANY = frozenset(
-    ua.StatusCodes.__dict__[name]
-    for name in ("BadTooManyOperations", "BadRequestTooLarge", "BadResponseTooLarge", "BadEncodingLimitsExceeded")
-)
 _NO_FILTER = frozenset(
     ua.StatusCodes.__dict__[name]
     for name in (
@@ -44,11 +40,6 @@ class MonitoredItem:
     revised_sampling_ms: float = 0.0
     revised_queue: int = 0
 
-    @property
-    def tolerated_outage_s(self) -> float:
-        """How long the server keeps every value for us; unknown intervals count as asked for."""
-        return self.revised_queue * (self.revised_sampling_ms or self.sampling_ms) / 1000
-
 
 @dataclass(slots=True)
 class ItemTable:
@@ -70,29 +61,26 @@ class ItemTable:
         """Those that it does not."""
         return [item for item in self.items if not item.created]
 
-    def forget(self) -> None:
-        """The subscription is gone: every item has to be created again."""
-        for item in self.items:
+    def refuse(self, items: Iterable[MonitoredItem], reason: str) -> None:
+        """The server does not monitor these."""
+        for item in items:
             item.created = False
+            self._refuse(item, reason)
 
-    def queues(self) -> dict[int, int]:
-        """Handle → revised queue size, where the server told one."""
-        return {item.handle: item.revised_queue for item in self.monitored if item.revised_queue > 0}
-
-    async def create_missing(self, channel: Channel, subscription_id: int) -> int:
-        """Create every item that is not there yet; returns how many came into being.
+    async def create_missing(self, channel: Channel, subscription_id: int, items: Iterable[MonitoredItem]) -> int:
+        """Create every one of these items that is not there yet; returns how many came into being.
 
         Raises:
             Retryable: the connection failed, or the subscription is gone; what was created until then stays noted.
         """
-        todo = [(item, node) for item in self.refused if (node := self._resolve(item)) is not None]
+        todo = [(item, node) for item in items if not item.created and (node := self.resolve(item)) is not None]
         created = 0
         while todo:
             batch = todo[: self.most_per_call]
             try:
                 results = await channel.create_monitored_items(self._request(subscription_id, batch))
             except Refused as error:
-                if error.code not in _TOO_MANY or self.most_per_call == 1:
+                if error.code not in TOO_MANY or self.most_per_call == 1:
                     raise
                 self.most_per_call = max(1, min(self.most_per_call, len(batch)) // 2)
                 continue
@@ -101,7 +89,8 @@ class ItemTable:
             todo = again + todo[len(batch) :]
         return created
 
-    def _resolve(self, item: MonitoredItem) -> Opaque | None:
+    def resolve(self, item: MonitoredItem) -> Opaque | None:
+        """Its node id on this server; None (and refused) when the server lacks the namespace."""
         uri, index, identifier = split_node(item.settings.node)
         if uri is not None:
             if uri not in self.namespaces:

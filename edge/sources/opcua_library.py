@@ -20,6 +20,11 @@ nodeid_from_binary: Opaque = asyncua.ua.ua_binary.nodeid_from_binary
 struct_from_binary: Opaque = asyncua.ua.ua_binary.struct_from_binary  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 variant_from_binary: Opaque = asyncua.ua.ua_binary.variant_from_binary  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
+TOO_MANY = frozenset(
+    ua.StatusCodes.__dict__[name]
+    for name in ("BadTooManyOperations", "BadRequestTooLarge", "BadResponseTooLarge", "BadEncodingLimitsExceeded")
+)
+
 PRIVATE = (
     (asyncua.client.ua_session.UaSession, "_send_request"),
     (asyncua.client.ua_client.UASocketProtocol, "_send_request"),

@@ -131,6 +131,13 @@ class OpcUaSettings(Settings):
     missed_keep_alives: Annotated[int, Field(ge=1, le=20)] = 2  # this many in silence, and the link counts as dead
     session_timeout_s: Annotated[float, Field(ge=10, le=86_400)] = 300.0
     request_timeout_s: Annotated[float, Field(ge=1, le=120)] = 10.0
+    profile: str | None = None  # of the server's make, where it does not say it itself: siemens-s7-1200, …
+    tolerated_outage_s: Annotated[float, Field(ge=0)] = 5.0  # a node that loses values sooner is warned of
+    clock: Literal["correct", "report"] = "correct"  # of the server, when it is off
+    clock_tolerance_s: Annotated[float, Field(ge=0.1, le=86_400)] = 2.0
+    history: Literal["auto", "off"] = "auto"  # fill gaps from the server's own history, where it keeps one
+    history_values_per_s: Annotated[float, Field(ge=1, le=1_000_000)] = 5_000.0  # that are asked of it at most
+    history_delay_s: Annotated[float, Field(ge=0, le=3600)] = 5.0  # after a gap, until the server has written its end
     retry_items_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0  # how often refused nodes are tried again
     items: Annotated[tuple[OpcUaItem, ...], Field(min_length=1)]
 

@@ -5,14 +5,15 @@ session was resumed → republish; it is a new one → transfer, republish; anyt
 may have missed values.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from edge.sources.opcua_channel import Channel, Refused
 from edge.sources.opcua_decode import Decoder, Publication
-from edge.sources.opcua_items import MOST_PER_CALL, ItemTable
+from edge.sources.opcua_items import ItemTable, MonitoredItem
 from edge.sources.opcua_library import ua
 from edge.sources.opcua_settings import OpcUaSettings
 from twin.wire.reading import GapCause
@@ -25,11 +26,6 @@ _MOST_REPUBLISHED = 10_000  # in one go; no server keeps as many
 _LOST = frozenset(
     ua.StatusCodes.__dict__[name]
     for name in ("BadSubscriptionIdInvalid", "BadNoSubscription", "BadUserAccessDenied", "BadInvalidArgument")
-)
-_CAPABILITIES = (
-    ua.NodeId(ua.ObjectIds.Server_NamespaceArray),
-    ua.NodeId(ua.ObjectIds.Server_ServerStatus_StartTime),
-    ua.NodeId(ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall),
 )
 
 
@@ -51,8 +47,8 @@ class Receiver(Protocol):
         """The next message; may wait, which holds up the server's queues and nothing else."""
         ...
 
-    def lose(self, cause: GapCause, detail: str) -> None:
-        """Here, before the next message, something is missing for good."""
+    def lose(self, handles: Iterable[int], cause: GapCause, detail: str) -> None:
+        """Here, before the next message, these items may have missed something for good."""
         ...
 
 
@@ -75,33 +71,42 @@ class Subscription:
 
     settings: OpcUaSettings
     table: ItemTable
+    items: Sequence[MonitoredItem]  # its share of the table
     decoder: Decoder
     clock: Callable[[], int]
+    acknowledgements: list[tuple[int, int]]  # of all subscriptions of the source
+    counters: Counters  # of the source
     id: int = 0
     expected: int = 1  # the next sequence number
     publishing_ms: float = 0.0
     keep_alive_s: float = 0.0
     lifetime_s: float = 0.0
     usable: bool = False  # False: do not take it up again
-    server_started: object = None
-    acknowledgements: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-    counters: Counters = field(default_factory=Counters)
+    heard: bool = False  # on this connection
+    heard_s: float = 0.0  # loop time of its last message, or of its establishment
+    after_outage: bool = False  # its next data is the first after an outage: full queues have overflowed
 
-    async def establish(self, channel: Channel, receiver: Receiver) -> str:
+    async def establish(self, channel: Channel, receiver: Receiver, *, restarted: bool) -> str:
         """Bring the subscription to life on this channel. Returns how it went.
 
         Returns:
             "resumed", "transferred" or "created"; in the last case every item may have missed values.
         """
-        namespaces, started, limit = await channel.read(list(_CAPABILITIES), "the server's capabilities")
-        self.table.namespaces = tuple(namespaces.Value.Value or ()) if namespaces.Value else ()
-        most = int(limit.Value.Value or 0) if limit.Value and limit.StatusCode.is_good() else 0
-        self.table.most_per_call = min(most or MOST_PER_CALL, MOST_PER_CALL)
-        started_at = started.Value.Value if started.Value else None
-        outcome = await self._take_up(channel, receiver, restarted=started_at != self.server_started)
-        self.server_started = started_at
-        await self.table.create_missing(channel, self.id)
+        self.after_outage, self.heard, self.heard_s = False, False, asyncio.get_running_loop().time()
+        outcome = await self._take_up(channel, receiver, restarted=restarted)
+        await self.table.create_missing(channel, self.id, self.items)
+        self.after_outage = outcome != "created"
         return outcome
+
+    def queues(self) -> dict[int, int]:
+        """Handle → revised queue size, where the server told one."""
+        return {item.handle: item.revised_queue for item in self.items if item.created and item.revised_queue > 0}
+
+    async def abandon(self, channel: Channel) -> None:
+        """It is not wanted any more."""
+        if self.id and channel.resumed:
+            await self._delete(channel)
+        self.id, self.usable = 0, False
 
     async def _take_up(self, channel: Channel, receiver: Receiver, *, restarted: bool) -> str:
         if self.usable and not restarted:  # after a restart the same number may be somebody else's subscription
@@ -115,9 +120,12 @@ class Subscription:
                 return "resumed" if channel.resumed else "transferred"
         if self.id and channel.resumed:
             await self._delete(channel)
-        receiver.lose(GapCause.SUBSCRIPTION_LOST, "the server was restarted" if restarted else "subscribed anew")
+        self._lose(receiver, GapCause.SUBSCRIPTION_LOST, "the server was restarted" if restarted else "subscribed anew")
         await self._create(channel)
         return "created"
+
+    def _lose(self, receiver: Receiver, cause: GapCause, detail: str) -> None:
+        receiver.lose([item.handle for item in self.items], cause, detail)
 
     async def _delete(self, channel: Channel) -> None:
         try:
@@ -126,8 +134,10 @@ class Subscription:
             log.debug("source %s: subscription %s was gone already", self.settings.name, self.id)
 
     async def _create(self, channel: Channel) -> None:
+        self.acknowledgements[:] = [one for one in self.acknowledgements if one[0] != self.id]
         self.id, self.usable = 0, False
-        self.table.forget()
+        for item in self.items:
+            item.created = False
         parameters = ua.CreateSubscriptionParameters()
         parameters.RequestedPublishingInterval = self.settings.publishing_interval_ms
         parameters.RequestedMaxKeepAliveCount = self.settings.keep_alive_count
@@ -136,7 +146,6 @@ class Subscription:
         parameters.PublishingEnabled = True
         result = await channel.create_subscription(parameters)
         self.id, self.expected, self.usable = result.SubscriptionId, 1, True
-        self.acknowledgements.clear()
         self.publishing_ms = result.RevisedPublishingInterval or self.settings.publishing_interval_ms
         self.keep_alive_s = self.publishing_ms * max(1, result.RevisedMaxKeepAliveCount) / 1000
         self.lifetime_s = self.publishing_ms * max(1, result.RevisedLifetimeCount) / 1000
@@ -187,10 +196,10 @@ class Subscription:
                 missing = await self._republish(channel, number)
             if missing is None:
                 self.counters.missing += 1
-                receiver.lose(GapCause.SEQUENCE_JUMP, f"message {number} of the subscription is missing")
+                self._lose(receiver, GapCause.SEQUENCE_JUMP, f"message {number} of the subscription is missing")
             else:
                 await receiver.take(missing)
             number = after(number)
         if number != publication.sequence_number:
-            receiver.lose(GapCause.SEQUENCE_JUMP, f"messages from {number} on are missing")
+            self._lose(receiver, GapCause.SEQUENCE_JUMP, f"messages from {number} on are missing")
         self.expected = after(publication.sequence_number) if publication.carries_data else publication.sequence_number

@@ -5,7 +5,7 @@ In: what a decoder found. Out: float or str, quality bits, nanoseconds.
 
 import json
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from edge.sources.opcua_library import Opaque, ua
@@ -16,6 +16,7 @@ LAST_TICKS = EPOCH_TICKS + 2**63 // 100 - 1  # the last that fits into nanosecon
 OVERFLOW = 0x480  # InfoType DataValue and the overflow bit: the server has dropped values of this item
 MAX_TEXT = 8_192
 
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _SEVERITY = (Quality.GOOD, Quality.UNCERTAIN, Quality.BAD, Quality.BAD)
 
 
@@ -29,6 +30,13 @@ def nanoseconds(ticks: int, picoseconds: int = 0) -> int:
     if EPOCH_TICKS < ticks <= LAST_TICKS:
         return (ticks - EPOCH_TICKS) * 100 + min(picoseconds, 9_999) // 100
     return 0
+
+
+def instant_ns(at: object) -> int:
+    """What the library makes of a DateTime → ns UTC since 1970; 0 when it is none, or none that a clock shows."""
+    if not isinstance(at, datetime) or at.year < 1971:
+        return 0
+    return round((at.replace(tzinfo=at.tzinfo or UTC) - _EPOCH) / _MICROSECOND) * 1000
 
 
 def number(value: object) -> float | None:

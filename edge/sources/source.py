@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from twin.wire.reading import Gap, Reading
+from twin.wire.reading import Gap, Lane, Reading
 
 
 class SourceState(StrEnum):
@@ -37,8 +37,8 @@ class SourceStatus:
 class Sink(Protocol):
     """Where readings become durable: the spool."""
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = ()) -> None:
-        """Return once all of them are on disk; wait while too much is queued."""
+    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
+        """Return once all of them are on disk; wait while too much is queued. Old readings go into the history lane."""
         ...
 
 

@@ -27,7 +27,7 @@ from edge.sources.source import Sink
 from edge.spool import open_spool
 from tests.benchmark.record import ROOT, Result
 from tests.contract.opcua_blaster import install
-from twin.wire.reading import Gap, Reading
+from twin.wire.reading import Gap, Lane, Reading
 from twin.wire.schema import NodeSchema, SchemaEntry
 
 ITEMS, HZ, PUBLISHING_MS = 5_000, 10, 100
@@ -61,7 +61,7 @@ class Counter:
         self.values = 0
         self._sink = sink
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = ()) -> None:
+    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
         if self._sink is not None:
             await self._sink.keep(readings, gaps)
         self.values += len(readings)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from edge.sources.opcua import OpcUaSource
 from edge.sources.opcua_settings import OpcUaSettings
+from edge.sources.source import Memory
 from tests.waiting import until
-from twin.wire.reading import Gap, Reading
+from twin.wire.reading import Gap, Lane, Reading
 
 URI = "urn:fabriquay:test"
 SCRIPT = Path(__file__).with_name("opcua_server.py")
@@ -21,13 +22,15 @@ SCRIPT = Path(__file__).with_name("opcua_server.py")
 class MemorySink:
     readings: list[Reading] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    history: list[Reading] = field(default_factory=list)  # those of `readings` that came in the history lane
     open: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.open.set()
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = ()) -> None:
+    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
         await self.open.wait()
+        self.history += readings if lane is Lane.HISTORY else ()
         self.readings += readings
         self.gaps += gaps
 
@@ -109,7 +112,7 @@ def source_settings(port: int, items: Sequence[dict[str, object]], **changes: ob
         {
             "kind": "opcua", "name": "under-test", "url": f"opc.tcp://127.0.0.1:{port}/test", "items": items,
             "publishing_interval_ms": 100, "sampling_interval_ms": 10, "queue_size": 1000, "request_timeout_s": 3,
-            "retry_items_s": 1, **changes,
+            "retry_items_s": 1, "history": "off", **changes,
         }
     )  # fmt: skip
 
@@ -129,5 +132,6 @@ async def running(source: OpcUaSource, sink: MemorySink) -> AsyncGenerator[async
             await task
 
 
-def source_of(settings: OpcUaSettings) -> OpcUaSource:
-    return OpcUaSource(settings, {item.signal: handle for handle, item in enumerate(settings.items)})
+def source_of(settings: OpcUaSettings, memory: Memory | None = None) -> OpcUaSource:
+    handles = {item.signal: handle for handle, item in enumerate(settings.items)}
+    return OpcUaSource(settings, handles, memory=memory)

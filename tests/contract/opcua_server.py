@@ -5,6 +5,8 @@ swallow N   the next N data messages are not sent, and Republish has them
 forget N    the next N data messages are not sent, and Republish has them not
 bad N       v0 gets a bad status for N ticks
 add NAME    a node s=NAME appears (and ticks like the others)
+clock S     from now on its clock, and all its source times, are S seconds off
+device S    the same for the source times of v0 alone, as if a device behind it had a clock of its own
 Extra nodes: text (a string), array, untimed (no source timestamp).
 With a certificate it lets in the user edge (password secret) and the holder of --user-certificate; who tried to log in
 stands in the file `logins` beside the log.
@@ -14,8 +16,9 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 from asyncua import Server, ua
 from asyncua.common.utils import ServiceError
@@ -49,9 +52,12 @@ def _der(certificate: object) -> bytes | None:
 
 
 class Faults:
+    spared: ClassVar[set[int]] = set()  # subscriptions of the server's own history
     swallow = 0
     forget = 0
     bad = 0
+    clock = 0
+    device = 0
 
 
 def install(limit: int) -> None:
@@ -66,6 +72,8 @@ def install(limit: int) -> None:
 
     def faulty(self: InternalSubscription) -> ua.PublishResult:
         result = pop(self)
+        if self.data.SubscriptionId in Faults.spared:
+            return result
         while result.NotificationMessage.NotificationData and (Faults.swallow or Faults.forget):
             if Faults.forget:
                 Faults.forget -= 1
@@ -87,16 +95,36 @@ def ticks() -> Iterator[datetime]:
         yield datetime.fromtimestamp(last / 1000, UTC)
 
 
+def shown(count: int, place: int, at: datetime, *, bad: bool) -> ua.DataValue:
+    """What a numeric node shows at a tick; the first one has the faults."""
+    if place == 0:
+        at += timedelta(seconds=Faults.device)
+    if bad and place == 0:
+        return ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadSensorFailure), SourceTimestamp=at)
+    return ua.DataValue(ua.Variant(count + place / 1000, ua.VariantType.Double), SourceTimestamp=at)
+
+
+async def record(server: Server, nodes: list[ua.NodeId]) -> None:
+    """The server keeps a history of these nodes, which none of the faults touch."""
+    before = set(server.iserver.subscription_service.subscriptions)
+    await server.historize_node_data_change([server.get_node(node) for node in nodes], count=100_000)
+    Faults.spared |= set(server.iserver.subscription_service.subscriptions) - before
+
+
+async def secure(server: Server, arguments: argparse.Namespace) -> None:
+    await server.set_application_uri(arguments.uri)
+    await server.load_certificate(str(arguments.certificate))
+    await server.load_private_key(str(arguments.key))
+    server.set_security_policy([ua.SecurityPolicyType[name] for name in arguments.policy])
+    server.iserver.user_manager = OneUser(arguments.log.with_name("logins"), arguments.user_certificate)
+
+
 async def main(arguments: argparse.Namespace) -> None:
     install(arguments.limit)
     server = Server()
     await server.init()
     if arguments.certificate is not None:
-        await server.set_application_uri(arguments.uri)
-        await server.load_certificate(str(arguments.certificate))
-        await server.load_private_key(str(arguments.key))
-        server.set_security_policy([ua.SecurityPolicyType[name] for name in arguments.policy])
-        server.iserver.user_manager = OneUser(arguments.log.with_name("logins"), arguments.user_certificate)
+        await secure(server, arguments)
     server.set_endpoint(f"opc.tcp://127.0.0.1:{arguments.port}/test")
     for number in range(arguments.namespaces):
         await server.register_namespace(f"urn:other:{number}")
@@ -124,24 +152,23 @@ async def main(arguments: argparse.Namespace) -> None:
 
     async def tick() -> None:
         with arguments.log.open("a", encoding="ascii") as log:
-            for count, at in enumerate(ticks(), start=1):
+            for count, true_at in enumerate(ticks(), start=1):
+                at = true_at + timedelta(seconds=Faults.clock)
                 bad = Faults.bad > 0
                 Faults.bad -= bad
                 log.write(f"{round(at.timestamp() * 1000) * 1_000_000} {count}\n")
                 log.flush()
+                await server.iserver.current_time_node.write_value(datetime.now(UTC) + timedelta(seconds=Faults.clock))
                 for place, node in enumerate(numbers):
-                    value = ua.DataValue(ua.Variant(count + place / 1000, ua.VariantType.Double), SourceTimestamp=at)
-                    if bad and place == 0:
-                        value = ua.DataValue(
-                            StatusCode=ua.StatusCode(ua.StatusCodes.BadSensorFailure), SourceTimestamp=at
-                        )
-                    await server.write_attribute_value(node, value)
+                    await server.write_attribute_value(node, shown(count, place, at, bad=bad))
                 for node, variant in ((texts, ua.Variant(f"tick {count} é")), (array, ua.Variant([count, count + 1]))):
                     await server.write_attribute_value(node, ua.DataValue(variant, SourceTimestamp=at))
                 await server.write_attribute_value(untimed, ua.DataValue(ua.Variant(float(count))))
                 await asyncio.sleep(arguments.period_ms / 1000)
 
     async with server:
+        server.iserver._time_task_stop = True  # its clock is set by tick()
+        await record(server, numbers if arguments.history else [])
         port = server.bserver.port
         print("ready", port, flush=True)
         await asyncio.gather(tick(), commands())
@@ -152,6 +179,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--items", type=int, default=20)
     parser.add_argument("--limit", type=int, default=1000)
+    parser.add_argument("--history", action="store_true", help="the server records the numbers in memory")
     parser.add_argument("--namespaces", type=int, default=0)
     parser.add_argument("--period-ms", type=float, default=50)
     parser.add_argument("--log", type=Path, required=True)

@@ -194,7 +194,7 @@ class StuckDisk:
     def __init__(self) -> None:
         self.offered = 0
 
-    async def keep(self, readings, gaps=()) -> None:
+    async def keep(self, readings, gaps=(), *, lane=None) -> None:
         self.offered += len(readings)
         await asyncio.Event().wait()
 

@@ -78,6 +78,46 @@ async def test_items_are_created_in_calls_that_the_server_takes(tmp_path: Path) 
         assert_nothing_is_missing(sink, server, 100)
 
 
+async def test_items_are_shared_out_over_as_many_subscriptions_as_the_server_asks_for(tmp_path: Path) -> None:
+    async with peer(tmp_path, "--items", "50", "--per-subscription", "20") as server:
+        with Proxy(lambda: server.port) as proxy:
+            source, sink = source_of(source_settings(proxy.port, nodes(50), **EVENTS)), MemorySink()
+            async with running(source, sink):
+                await until(lambda: source.status().facts.get("monitored") == 50, f"50 items; {source.status()}")
+                await more(sink, source, 20 * 50)
+                away_since = max(server.emitted())
+                with proxy.cut():
+                    await until(lambda: sum(at > away_since for at in server.emitted()) > 20, "time to pass")
+                await more(sink, source, 40 * 50)
+                facts = source.status().facts
+        assert (facts["subscriptions_now"], facts["subscriptions"]) == (3, 3)
+        assert facts["limits"]["items_per_subscription"] == 20
+        assert str(facts["server"]).startswith("NodeOPCUA")
+        assert_nothing_is_missing(sink, server, 50)
+
+
+async def test_what_finds_no_room_in_the_servers_subscriptions_is_listed_and_the_rest_is_read(tmp_path: Path) -> None:
+    async with peer(tmp_path, "--items", "50", "--per-subscription", "20", "--subscriptions", "2") as server:
+        source, sink = source_of(source_settings(server.port, nodes(50), **EVENTS)), MemorySink()
+        async with running(source, sink):
+            await more(sink, source, 20 * 40)
+            status = source.status()
+        assert status.facts["monitored"] == 40
+        assert "10 of 50 nodes are not monitored" in status.detail
+        assert {one["reason"] for one in status.facts["refused_items"]} == {"BadTooManySubscriptions"}
+        assert_nothing_is_missing(sink, server, 40)
+
+
+async def test_a_short_queue_is_warned_of_with_the_outage_that_it_survives(server: ServerProcess) -> None:
+    settings = source_settings(server.port, nodes(), sampling_interval_ms=100, queue_size=5, tolerated_outage_s=2)
+    source, sink = source_of(settings), MemorySink()
+    async with running(source, sink):
+        await until(lambda: source.status().facts.get("monitored") == ITEMS, "the items")
+        status = source.status()
+    assert status.detail.startswith(f"{ITEMS} nodes lose values in an outage of less than 2 s; plant/v0 after 0.5 s")
+    assert status.facts["tolerated_outages_s"]["plant/v7"] == 0.5
+
+
 async def test_a_cut_line_loses_nothing_that_the_servers_queue_holds(server: ServerProcess, proxy: Proxy) -> None:
     source, sink = source_of(source_settings(proxy.port, nodes(), **EVENTS)), MemorySink()
     async with running(source, sink):

@@ -74,7 +74,11 @@ async def test_values_times_texts_and_statuses_arrive_and_bad_nodes_do_not_distu
     assert status.state is SourceState.CONNECTED
     refused = {item["signal"]: item["reason"] for item in status.facts["refused_items"]}
     assert refused == {"plant/nowhere": "BadNodeIdUnknown", "plant/x": "the server has no namespace urn:not:here"}
-    assert status.facts["tolerated_outage_s"] == 100.0  # 1,000 values, every 100 ms after the server's revision
+    assert (
+        status.facts["tolerated_outage_s"] == 60.0
+    )  # 1,000 values every 100 ms would be 100 s, the subscription lives 60 s
+    slower = next(one for one in status.facts["granted_less"] if one["what"] == "sampling_ms")
+    assert (slower["asked"], slower["granted"]) == (10.0, 100.0)
 
 
 async def test_a_node_that_appears_later_is_monitored(server: ServerProcess) -> None:

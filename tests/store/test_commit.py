@@ -157,13 +157,22 @@ async def test_a_batch_that_can_never_be_stored_is_rejected_and_leaves_nothing(s
     assert [await count(store, table) for table in ("sample", "batch", "gap", "node_epoch")] == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("states", [("open", "backfilled"), ("backfilled", "open"), ("open", "backfilled", "lost")])
+async def test_a_gap_that_is_told_again_gets_its_final_state_once(store, states):
+    for place, state in enumerate(states, start=1):
+        gap = SignalGap(4, T0, T0 + S, "sequence-jump", f"told {place}", state)
+        await store.samples.commit([admitted(gaps=[gap], number=place)])
+    (found,) = await store.gaps.between(4, T0, T0 + DAY)
+    assert found.state == "backfilled"
+
+
 async def test_gaps_and_rejections_are_written_with_the_batch(store):
     gap = SignalGap(4, T0 + 1, T0 + S + 1, "spool-drop", "de\0tail")
     rejection = Rejection("not-finite", "why\0", "a/b", T0 + 5000, "na\0n")
     bare = Rejection("malformed", "no batch at all")
     await store.samples.commit([admitted(gaps=[gap], rejections=[rejection, bare])])
     (found,) = await store.gaps.between(4, T0, T0 + DAY)
-    assert (found.from_ns, found.to_ns, found.cause, found.state) == (T0, T0 + S + 1000, "spool-drop", "open")
+    assert (found.from_ns, found.to_ns, found.cause, found.state) == (T0, T0 + S + 1000, "spool-drop", "lost")
     assert await store.gaps.between(4, T0 + 2 * S, T0 + DAY) == []
     assert await count(store, "rejected") == 2
 

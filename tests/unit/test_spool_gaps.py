@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.spool_gaps import dropped, merge
-from twin.wire.reading import Gap, GapCause
+from twin.wire.reading import Gap, GapCause, GapState
 
 SECOND_NS = 1_000_000_000
 gaps = st.builds(
@@ -14,19 +14,23 @@ gaps = st.builds(
     st.integers(51, 99).map(lambda at: at * SECOND_NS),
     st.sampled_from(GapCause),
     st.sampled_from(["", "detail"]),
+    st.sampled_from(GapState),
 )
 
 
 @given(st.lists(gaps, max_size=30), st.sampled_from([0, 3, 256]))
 def test_every_gap_lies_within_a_merged_one_of_its_cause(given_gaps: list[Gap], most: int):
     merged = merge(given_gaps, most)
-    assert len(merged) <= max(most, len(GapCause))
+    assert len(merged) <= max(most, 2 * len(GapCause))
+    assert {gap for gap in merged if gap.state is GapState.BACKFILLED} <= set(given_gaps)
     for gap in given_gaps:
+        if gap.state is GapState.BACKFILLED and gap not in merged:
+            continue
         assert any(
             set(gap.handles) <= set(one.handles)
             and one.from_ns <= gap.from_ns
             and gap.to_ns <= one.to_ns
-            and one.cause is gap.cause
+            and (one.cause, one.state) == (gap.cause, gap.state)
             for one in merged
         )
 

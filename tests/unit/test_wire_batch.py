@@ -19,7 +19,7 @@ from twin.ingest.decode import Received
 from twin.ingest.decode import decode as decode_arrays
 from twin.wire import batch as wire
 from twin.wire.batch import decode, encode, read_header, with_lane
-from twin.wire.reading import Gap, GapCause, Lane, Reading
+from twin.wire.reading import Gap, GapCause, GapState, Lane, Reading
 
 NODE, EPOCH, SCHEMA = "edge-1", "0123456789abcdef" * 2, "fedcba9876543210"
 NOW_NS = 1_760_000_000_000_000_000
@@ -179,6 +179,15 @@ def test_a_batch_beyond_its_limits_is_refused_at_the_edge(monkeypatch):
     monkeypatch.setattr(wire, "MOST_BODY_BYTES", 10_000)
     with pytest.raises(Rejected, match="does not fit"):
         pack([Reading(1, NOW_NS, "x" * 20_000, 0, 0, NOW_NS)])
+
+
+def test_the_state_of_a_gap_travels_and_older_agents_told_none():
+    gaps = [Gap((1,), 1, 2, GapCause.AGENT_DOWN, "restart", state) for state in GapState]
+    assert list(decode(pack([], gaps)).gaps) == gaps
+    assert wire._take_gaps(b'[[[1],1,2,"agent-down","restart"]]', 1) == (gaps[2],)
+    for state in ('"found"', "null", "1"):
+        with pytest.raises(Rejected):
+            wire._take_gaps(b'[[[1],1,2,"agent-down","restart",%s]]' % state.encode(), 1)
 
 
 SAMPLES = [

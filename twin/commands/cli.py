@@ -76,6 +76,11 @@ def serve(process: Coroutine[Any, Any, None]) -> None:
     asyncio.run(until_signal())
 
 
+def quiet() -> None:
+    """Commands that answer a question show warnings only."""
+    logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
 @app.callback(invoke_without_command=True)
 def version(
     show: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
@@ -97,18 +102,91 @@ def edge_run(config: Configuration) -> None:
 
 
 @edge_app.command("check")
-def edge_check(config: Configuration) -> None:
-    """Check an agent's configuration, and the certificates that it names, without touching the network."""
+def edge_check(
+    config: Configuration,
+    live: Annotated[
+        bool, typer.Option("--live", help="Try it against the real equipment, too; changes nothing there.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(help="With --live: how long to listen.", min=1, max=3600)] = 5.0,
+    as_json: Annotated[bool, typer.Option("--json", help="With --live: everything that was found.")] = False,
+) -> None:
+    """Check an agent's configuration and the certificates that it names; without --live the network is not touched."""
     from edge.config import load_agent
     from edge.opcua_files import check_files
 
     settings = load_agent(config)
     files = check_files(config, settings)
     for warning in files.warnings:
-        typer.secho(warning, fg="yellow")
+        typer.secho(warning, fg="yellow", err=as_json)
     if files.problems:
         raise ConfigError(files.problems)
-    typer.secho(f"{config}: ok, node {settings.node}, {len(settings.sources)} sources", fg="green")
+    if not live:
+        typer.secho(f"{config}: ok, node {settings.node}, {len(settings.sources)} sources", fg="green")
+        return
+    from twin.commands.edge_live import try_live
+
+    quiet()
+    checked = try_live(settings, seconds, as_json=as_json)
+    for line in checked.lines:
+        typer.echo(line)
+    if not checked.sound:
+        raise typer.Exit(1)
+
+
+@edge_app.command("discover")
+def edge_discover(
+    url: Annotated[str | None, typer.Argument(help="The server: opc.tcp://<host>:<port>/<path>.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the configuration here.")] = None,
+    asset: Annotated[str, typer.Option(help="What the signals' paths begin with, as in plant.yaml.")] = "site/area",
+    under: Annotated[str, typer.Option(help="Only this branch: browse names from Objects on, with slashes.")] = "",
+    start: Annotated[str | None, typer.Option(help="Begin at this node id instead of Objects.")] = None,
+    include: Annotated[list[str] | None, typer.Option(help="Only paths like this (* and ?); may be repeated.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="No paths like this; may be repeated.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only measurement, counter, state or text; may be repeated.")
+    ] = None,
+    sampling_ms: Annotated[float, typer.Option(help="How often to sample.", min=1, max=86_400_000)] = 1000.0,
+    most_nodes: Annotated[int, typer.Option(help="Stop after so many nodes.", min=1, max=1_000_000)] = 10_000,
+    name: Annotated[str, typer.Option(help="Of the new node and source.")] = "edge-new",
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Take address and security from this configuration.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="With --config: which source of it.")] = None,
+    policy: Annotated[str, typer.Option(help="Security policy, e.g. Basic256Sha256.")] = "None",
+    mode: Annotated[str, typer.Option(help="Security mode: Sign or SignAndEncrypt.")] = "None",
+    certificate: Annotated[Path | None, typer.Option(help="Our certificate.")] = None,
+    private_key: Annotated[Path | None, typer.Option(help="Our private key.")] = None,
+    server_certificate: Annotated[Path | None, typer.Option(help="The server's certificate.")] = None,
+    trust_any_server: Annotated[bool, typer.Option(help="Take whatever certificate the server shows.")] = False,
+    trust: Annotated[Path | None, typer.Option(help="The folder with trusted server certificates.")] = None,
+    username: Annotated[str | None, typer.Option(help="Its password comes from FABRIQUAY_OPCUA_PASSWORD.")] = None,
+) -> None:
+    """Browse an OPC UA server and propose a commented configuration. Only browses and reads."""
+    from edge.discover import Wish
+    from twin.commands.edge_discover import Discovery, discover
+
+    quiet()
+    security = {
+        "policy": policy,
+        "mode": mode,
+        "certificate": certificate,
+        "private_key": private_key,
+        "server_certificate": server_certificate,
+        "trust": trust,
+        "trust_any_server": trust_any_server,
+    }
+    asked = Discovery(url, config, source, security, username, start, under, most_nodes, name)
+    wish = Wish(asset, sampling_ms, tuple(include or ()), tuple(exclude or ()), tuple(kind or ()))
+    if output is not None and output.exists():
+        raise ConfigError(f"{output} exists; choose another file, nothing is overwritten")
+    found = discover(asked, wish)
+    for line in found.lines:
+        typer.secho(line, err=True, fg="green")
+    if output is None:
+        typer.echo(found.yaml, nl=False)
+    else:
+        output.write_text(found.yaml, encoding="utf-8")
+        typer.secho(f"written to {output}; next: twin edge check --live -c {output}", err=True, fg="green")
 
 
 @edge_app.command("map")

@@ -81,6 +81,7 @@ class SignalGap:
     to_ns: int
     cause: str
     detail: str
+    state: str = "lost"  # open | backfilled | lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,7 @@ def _gaps(received: Received, known: Registry) -> tuple[tuple[SignalGap, ...], l
         place = known.rows(handles)
         signals = known.signal[place[place >= 0]]
         signals = np.unique(signals[signals >= 0])
-        found += [SignalGap(signal, gap.from_ns, gap.to_ns, gap.cause, gap.detail) for signal in signals.tolist()]
+        found += [SignalGap(signal, *gap[1:]) for signal in signals.tolist()]
         if len(signals) < len(set(gap.handles)):
             missing = len(set(gap.handles)) - len(signals)
             unknown.append(Rejection("unknown-signal", f"a gap ({gap.cause}) of {missing} signals nobody knows"))

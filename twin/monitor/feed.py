@@ -7,6 +7,7 @@ asset is published only when something else than its age has changed.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -54,7 +55,7 @@ class Feed:
         for path in paths:
             for one in (path, *self._above[path]):
                 if one not in self._due_s:
-                    self._due_s[one] = max(now_s, self._last_s.get(one, 0.0) + self._interval_s[one])
+                    self._due_s[one] = max(now_s, self._last_s.get(one, -math.inf) + self._interval_s[one])
         self._wake.set()
 
     async def look_again(self) -> None:

@@ -141,6 +141,7 @@ async def _add_ledger(connection: Connection, fresh: Sequence[_Fresh], stored: S
             "to_at": to_datetime_up(max(gap.to_ns, gap.from_ns + 1000)),
             "cause": gap.cause,
             "detail": _printable(gap.detail),
+            "state": gap.state,
             "batch": item.seq,
         }
         for item in fresh

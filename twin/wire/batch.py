@@ -25,7 +25,7 @@ import zstandard
 
 from twin.errors import Rejected
 from twin.wire.columns import ColumnReader, FloatColumn, IntColumn, put_ascending, put_floats, put_integers
-from twin.wire.reading import Gap, GapCause, Lane, Reading
+from twin.wire.reading import Gap, GapCause, GapState, Lane, Reading
 from twin.wire.topic import NODE_NAME
 
 if sys.byteorder != "little":  # the planes are cut from native words
@@ -256,7 +256,7 @@ def _length(length: int) -> int:
 
 
 def _put_gaps(gaps: Sequence[Gap]) -> bytes:
-    document = [[list(gap.handles), gap.from_ns, gap.to_ns, gap.cause.value, gap.detail] for gap in gaps]
+    document = [[list(gap.handles), *gap[1:]] for gap in gaps]
     data = json.dumps(document, separators=(",", ":")).encode("ascii")
     return _LENGTH.pack(len(data)) + data
 
@@ -274,10 +274,11 @@ def _take_gaps(data: bytes, count: int) -> tuple[Gap, ...]:
     return gaps
 
 
-def _gap(handles: list[object], from_ns: object, to_ns: object, cause: str, detail: object) -> Gap:
+def _gap(handles: list[object], from_ns: object, to_ns: object, cause: str, detail: object, state: str = "lost") -> Gap:
+    """The entries of older agents have no state."""
     if not isinstance(detail, str):
         raise TypeError("the detail must be a text")
-    return Gap(tuple(map(_int64, handles)), _int64(from_ns), _int64(to_ns), GapCause(cause), detail)
+    return Gap(tuple(map(_int64, handles)), _int64(from_ns), _int64(to_ns), GapCause(cause), detail, GapState(state))
 
 
 def _int64(number: object) -> int:

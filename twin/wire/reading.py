@@ -51,11 +51,23 @@ class GapCause(StrEnum):
     CLOCK_STEP = "clock-step"
 
 
+class GapState(StrEnum):
+    """What became, or can become, of the readings of a gap."""
+
+    OPEN = "open"  # the device's own history is still to be asked
+    BACKFILLED = "backfilled"  # all that the device has recorded came later
+    LOST = "lost"  # nobody can bring them any more
+
+
 class Gap(NamedTuple):
-    """A half-open interval [from_ns, to_ns) of source time in which readings may be missing."""
+    """A half-open interval [from_ns, to_ns) of source time in which readings may be missing.
+
+    A gap that is told again, with the same interval and cause, changes its state in the ledger.
+    """
 
     handles: tuple[int, ...]  # the signals concerned, by their place in the node's schema
     from_ns: int
     to_ns: int
     cause: GapCause
     detail: str
+    state: GapState = GapState.LOST

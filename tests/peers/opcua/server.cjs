@@ -1,4 +1,5 @@
-// An independent OPC UA server (node-opcua): --port P --log FILE [--items N] [--hz F] [--limit items per call].
+// An independent OPC UA server (node-opcua): --port P --log FILE [--items N] [--hz F] [--limit items per call]
+// [--history values kept per node] [--per-subscription items] [--subscriptions per session] [--model].
 // --security FOLDER: with FOLDER/server.pem and server-key.pem, secured endpoints only, for the user edge (password secret)
 // and for user certificates in FOLDER/users; --policies A,B and --modes A,B narrow what it offers, --wary: it accepts
 // no client that nobody has moved from keys/rejected to keys/trusted/certs beside the log.
@@ -13,6 +14,8 @@ const {
   OPCUAServer,
   SecurityPolicy,
   StatusCodes,
+  VariantArrayType,
+  standardUnits,
 } = require("node-opcua");
 
 const { values: asked } = parseArgs({
@@ -22,6 +25,10 @@ const { values: asked } = parseArgs({
     items: { type: "string", default: "20" },
     hz: { type: "string", default: "10" },
     limit: { type: "string", default: "0" },
+    history: { type: "string", default: "0" },
+    "per-subscription": { type: "string", default: "100000" },
+    model: { type: "boolean", default: false }, // a press with units, ranges, states, an array and more
+    subscriptions: { type: "string", default: "10" },
     security: { type: "string" },
     policies: { type: "string", default: "Basic256Sha256,Aes128_Sha256_RsaOaep,Aes256_Sha256_RsaPss" },
     modes: { type: "string", default: "Sign,SignAndEncrypt" },
@@ -49,6 +56,36 @@ async function secured(folder) {
   };
 }
 
+function addPress(namespace, objects) {
+  const line = namespace.addObject({ organizedBy: objects, browseName: "Line1", nodeId: "s=Line1" });
+  const press = namespace.addObject({ componentOf: line, browseName: "Press3", nodeId: "s=Line1.Press3" });
+  press.addReference({ referenceType: "Organizes", nodeId: line }); // a loop
+  const add = (name, dataType, value, more = {}) =>
+    namespace.addVariable({ componentOf: press, browseName: name, nodeId: `s=Press3.${name}`, dataType, value: { dataType, value }, ...more });
+  namespace.addAnalogDataItem({
+    componentOf: press,
+    browseName: "OilTemperature",
+    nodeId: "s=Press3.OilTemperature",
+    dataType: "Double",
+    description: "Oil in the tank",
+    engineeringUnitsRange: { low: -20, high: 120 },
+    engineeringUnits: standardUnits.degree_celsius,
+    value: { dataType: DataType.Double, value: 41.5 },
+  });
+  namespace.addMultiStateDiscrete({
+    componentOf: press,
+    browseName: "Mode",
+    nodeId: "s=Press3.Mode",
+    enumStrings: ["off", "running", "set-up"],
+    value: 1,
+  });
+  add("PartsCount", DataType.UInt32, 1234);
+  add("Running", DataType.Boolean, true, { minimumSamplingInterval: 2500 });
+  add("Program", DataType.String, "P-17\n# no: yaml");
+  add("Positions", DataType.Double, [1, 2, 3], { valueRank: 1, arrayDimensions: [3], value: { dataType: DataType.Double, arrayType: VariantArrayType.Array, value: new Float64Array([1, 2, 3]) } });
+  add("Secret", DataType.Double, 1, { userAccessLevel: "CurrentWrite" });
+}
+
 async function main() {
   process.stdin.on("end", () => process.exit(0)).resume(); // it does not outlive the test
   const keys = path.join(path.dirname(asked.log), "keys");
@@ -62,7 +99,11 @@ async function main() {
     resourcePath: "/test",
     serverCertificateManager: certificates,
     ...(await secured(asked.security)),
-    serverCapabilities: { operationLimits: perCall ? { maxMonitoredItemsPerCall: perCall } : {} },
+    serverCapabilities: {
+      maxMonitoredItemsPerSubscription: Number(asked["per-subscription"]),
+      maxSubscriptionsPerSession: Number(asked.subscriptions),
+      operationLimits: perCall ? { maxMonitoredItemsPerCall: perCall } : {},
+    },
   });
   await server.initialize();
   const space = server.engine.addressSpace;
@@ -77,6 +118,10 @@ async function main() {
       minimumSamplingInterval: 0, // it tells of each change
     }),
   );
+  if (asked.model) addPress(namespace, space.rootFolder.objects);
+  if (Number(asked.history)) {
+    nodes.forEach((node) => space.installHistoricalDataNode(node, { maxOnlineValues: Number(asked.history) }));
+  }
   const log = fs.openSync(asked.log, "a");
   let count = 0;
   let last = 0;

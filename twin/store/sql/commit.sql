@@ -47,10 +47,11 @@ SELECT * FROM unnest(%(time)s::timestamptz[], %(server_at)s::timestamptz[], %(re
     ON CONFLICT (signal, time) DO NOTHING
 RETURNING signal, time;
 
--- add_gap: one entry of the gap ledger
-INSERT INTO gap (signal, span, cause, detail, batch)
-VALUES (%(signal)s, tstzrange(%(from_at)s, %(to_at)s), %(cause)s, %(detail)s, %(batch)s)
-    ON CONFLICT (signal, span, cause) DO NOTHING;
+-- add_gap: one entry of the gap ledger; told again, an open one gets its final state, in whatever order both come
+INSERT INTO gap AS known (signal, span, cause, detail, state, batch)
+VALUES (%(signal)s, tstzrange(%(from_at)s, %(to_at)s), %(cause)s, %(detail)s, %(state)s, %(batch)s)
+    ON CONFLICT (signal, span, cause) DO UPDATE SET state = EXCLUDED.state, detail = EXCLUDED.detail
+                                      WHERE known.state = 'open' AND EXCLUDED.state <> 'open';
 
 -- add_rejected: one input that was not admitted
 INSERT INTO rejected (node, reason, detail, signal_path, time, value_text)
