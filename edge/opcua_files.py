@@ -53,8 +53,8 @@ def _broken(source: OpcUaSettings) -> Iterator[str]:
                     yield f"{place.prefix}certificate: {place.certificate} {wrong}; make it anew"
     yield from _pinned(source, now)
     if source.security.trust is not None:
-        for file, wrong in TrustFolder(source.security.trust).problems():
-            yield f"security.trust: {file} {wrong}"
+        for wrong in TrustFolder(source.security.trust).problems():
+            yield f"security.trust: {wrong}"
 
 
 def _pinned(source: OpcUaSettings, now: datetime) -> Iterator[str]:
@@ -82,12 +82,13 @@ def _doubtful(source: OpcUaSettings) -> Iterator[str]:
     for place in (own_place(source), user_place(source)):
         if place is None:
             continue
-        if place.private_key.is_file() and place.private_key.stat().st_mode & 0o077:
-            yield f"{place.prefix}private_key: {place.private_key} can be read by others; chmod 600 it"
         try:
+            open_to_others = place.private_key.stat().st_mode & 0o077
             days = read_certificate(place.certificate).days_left(datetime.now(UTC))
         except (OSError, ValueError):
             continue  # `_broken` tells of it
+        if open_to_others:
+            yield f"{place.prefix}private_key: {place.private_key} can be read by others; chmod 600 it"
         if 0 <= days < WARN_DAYS:
             yield f"{place.prefix}certificate: {place.certificate} expires in {days} days; make it anew in time"
     trust = source.security.trust

@@ -11,15 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 _LONGEST_TEXT = 200
+_LONGEST_CHAIN = 10
 _DAY = timedelta(days=1)
 
 
 class Certificate:
-    """One X.509 certificate.
-
-    Raises:
-        ValueError: its names or its validity cannot be read.
-    """
+    """One X.509 certificate; names that cannot be read, as old devices have some, are none."""
 
     def __init__(self, parsed: x509.Certificate) -> None:
         self.parsed: x509.Certificate = parsed
@@ -69,10 +66,7 @@ def parse_der(der: bytes) -> Certificate:
     Raises:
         ValueError: it cannot be read.
     """
-    try:
-        return Certificate(x509.load_der_x509_certificate(der))
-    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise ValueError(str(error)) from error
+    return Certificate(x509.load_der_x509_certificate(der))
 
 
 def read_certificate(path: Path) -> Certificate:
@@ -96,6 +90,8 @@ def split_chain(blob: bytes) -> list[Certificate]:
     """
     chain: list[Certificate] = []
     while blob:
+        if len(chain) == _LONGEST_CHAIN:
+            raise ValueError(f"more than {_LONGEST_CHAIN} certificates in a chain")
         length = (
             int.from_bytes(blob[2:4], "big") + 4
         )  # a sequence with a length of two bytes: no certificate is shorter
@@ -116,7 +112,7 @@ def _instant(at: datetime) -> str:
 def _names(parsed: x509.Certificate) -> x509.SubjectAlternativeName | None:
     try:
         return parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return None
 
 

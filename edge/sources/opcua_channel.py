@@ -238,14 +238,15 @@ async def open_channel(
         client.set_password(settings.password or "")
     try:
         async with asyncio.timeout(4 * settings.request_timeout_s):
-            with door("open the secure channel"):
+            with door("connect"):
                 await security.prepare(client)
                 await client.connect_socket()
                 await client.send_hello()
+            with security.explained(), door("open the secure channel"):
                 await client.open_secure_channel()
             resumed = memory is not None and await _resume(client, memory)
             if not resumed:
-                with door("create the session"):
+                with security.explained("BadCertificate", "BadSecurityChecks"), door("create the session"):
                     await client.create_session()
                     security.choose_token(client)
                     await _activate(client)

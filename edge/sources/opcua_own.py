@@ -65,7 +65,7 @@ def load_own(place: Place) -> Own:
     missing = [
         f"{place.prefix}{name}: {path} does not exist; correct the path{_making(place)}"
         for name, path in named
-        if not path.is_file()
+        if not _is_there(path)
     ]
     if missing:
         raise ConfigError(missing)
@@ -83,6 +83,13 @@ def load_own(place: Place) -> Own:
     if place.prefix == "security." and not certificate.application_uri:
         raise ConfigError(f"security.certificate: {place.certificate} names no application URI; make it anew")
     return Own(certificate, key)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # its folder is closed to us; reading it says so
+        return True
 
 
 def _making(place: Place) -> str:
@@ -133,7 +140,8 @@ def make_own(place: Place, node: str, hosts: Sequence[str], now: datetime, days:
 
 def own_hosts() -> list[str]:
     """The names of this machine."""
-    return list(dict.fromkeys(name for name in (socket.gethostname(), socket.getfqdn()) if name))
+    name = socket.gethostname()
+    return list(dict.fromkeys((name, *(full for full in (socket.getfqdn(),) if full.startswith(f"{name}.")))))
 
 
 def _self_signed(key: rsa.RSAPrivateKey, node: str, hosts: Sequence[str], now: datetime, days: int) -> x509.Certificate:

@@ -6,13 +6,14 @@ decided before the secure channel is opened, so also before a session is taken u
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from edge.sources.opcua_certificate import Certificate, read_certificate, split_chain, utc
 from edge.sources.opcua_library import Opaque, ua
-from edge.sources.opcua_own import Own, load_own, own_place, user_place
+from edge.sources.opcua_own import Own, Place, load_own, own_place, user_place
 from edge.sources.opcua_policy import POLICIES, policy_name
 from edge.sources.opcua_settings import OpcUaSettings
 from edge.sources.opcua_token import choose_token
@@ -36,6 +37,7 @@ class Security:
         self._settings: OpcUaSettings = settings
         self._clock: Callable[[], int] = clock
         self._own: Own | None = None
+        self._user: Own | None = None
         self._shown: list[Certificate] = []  # the server's certificate, then its issuers'
         self._trusted: bool = False
         self._misfits: tuple[str, ...] = ()  # between the server's certificate and its address
@@ -50,8 +52,7 @@ class Security:
             Retryable: a certificate is not accepted, or the server does not offer what the settings name.
         """
         security = self._settings.security
-        await asyncio.to_thread(self._load_own)
-        self._identify(client)
+        await asyncio.to_thread(self._load)
         if security.policy == "None" or self._own is None:
             return
         shown, application_uri = await self._server_shows(client)
@@ -62,12 +63,31 @@ class Security:
             shown[0].parsed, self._own.certificate.parsed, self._own.key, ua.MessageSecurityMode[security.mode]
         )
         client.application_uri = self._own.certificate.application_uri
+        if self._user is not None:
+            client.user_certificate, client.user_private_key = self._user.certificate.parsed, self._user.key
         client.security_policy = policy
         client.uaclient.set_security(policy)
 
     def choose_token(self, client: Opaque) -> None:
         """Once the session exists: let the client use the best of the server's user tokens; see `opcua_token`."""
         client._policy_ids = choose_token(client._policy_ids, self._settings)
+
+    @contextmanager
+    def explained(self, *words: str) -> Generator[None]:
+        """Say of a failure that has one of these words, or of any, that the server may not have accepted us yet.
+
+        Servers do not: some close the connection, some answer with a message that cannot be read.
+        """
+        try:
+            yield
+        except Retryable as error:
+            if self._own is None or (words and not any(word in str(error) for word in words)):
+                raise
+            ours = self._own.certificate.thumbprint[:16]
+            raise Retryable(
+                f"{error}; if the server has not accepted our certificate {ours} yet, "
+                "see `twin edge trust show -c …` for where to do so"
+            ) from error
 
     async def watch(self) -> None:
         """See for ever that the server of this connection is still trusted.
@@ -86,7 +106,10 @@ class Security:
     def warnings(self) -> list[str]:
         """What is not in order although we are connected, each a sentence without its full stop."""
         now = utc(self._clock())
-        found = [] if self._own is None else [expiry("our certificate", self._own.certificate, now)]
+        found: list[str] = []
+        for whose, own in (("our certificate", self._own), ("the user's certificate", self._user)):
+            if own is not None:
+                found.append(expiry(whose, own.certificate, now))
         if self._shown:
             found += [f"the server's certificate {one}" for one in (*self._misfits, *self._stale)]
             found.append(expiry("the server's certificate", self._shown[0], now))
@@ -100,33 +123,34 @@ class Security:
             "policy": security.policy,
             "mode": security.mode,
             "own_certificate": None if self._own is None else self._own.certificate.facts(now),
+            "user_certificate": None if self._user is None else self._user.certificate.facts(now),
             "server_certificate": self._shown[0].facts(now) | {"accepted": self._trusted} if self._shown else None,
         }
 
-    def _load_own(self) -> None:
+    def _load(self) -> None:
+        if self._settings.security.policy == "None":
+            return
         place = own_place(self._settings)
-        if place is None or self._settings.security.policy == "None":
-            return
-        try:
-            self._own = load_own(place)
-        except ConfigError as error:
-            raise ConfigError(f"source {self._settings.name}: {problem}" for problem in error.problems) from error
-        wrong = self._own.certificate.ill_timed(utc(self._clock()))
-        if wrong:
-            raise Untrusted(
-                f"our certificate {place.certificate} {wrong}: move it and its key away, "
-                "run `twin edge trust create -c …` and let the server accept the new one"
-            )
-
-    def _identify(self, client: Opaque) -> None:
+        self._own = self._loaded(place, self._own)
+        self._in_time(place, self._own, "our certificate", "`twin edge trust create -c …` makes a new one")
         place = user_place(self._settings)
-        if place is None:
-            return
+        self._user = self._loaded(place, self._user)
+        self._in_time(place, self._user, "the user's certificate", "give a new one")
+
+    def _loaded(self, place: Place | None, before: Own | None) -> Own | None:
         try:
-            user = load_own(place)
+            return None if place is None else load_own(place)
         except ConfigError as error:
+            if before is not None:  # they were there once: they are being replaced
+                raise Untrusted(error.problems[0]) from error
             raise ConfigError(f"source {self._settings.name}: {problem}" for problem in error.problems) from error
-        client.user_certificate, client.user_private_key = user.certificate.parsed, user.key
+
+    def _in_time(self, place: Place | None, own: Own | None, whose: str, remedy: str) -> None:
+        wrong = "" if own is None else own.certificate.ill_timed(utc(self._clock()))
+        if wrong and place is not None:
+            raise Untrusted(
+                f"{whose} {place.certificate} {wrong}: move it and its key away, {remedy}, let the server accept that"
+            )
 
     async def _server_shows(self, client: Opaque) -> tuple[list[Certificate], str]:
         """The server's certificate with its chain, and what the server calls itself: pinned, or asked for."""

@@ -5,7 +5,7 @@ lists, ``rejected/`` servers that nobody has accepted yet or that were turned aw
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -53,7 +53,11 @@ class TrustFolder:
             (self.path / name).mkdir(parents=True, exist_ok=True)
 
     def certificates(self, *shelves: Shelf) -> list[Kept]:
-        """What lies in these folders, or in all of them; a file that is no certificate is passed over."""
+        """What lies in these folders, or in all of them; a file that is no certificate is passed over.
+
+        Raises:
+            Retryable: a folder cannot be read.
+        """
         found: list[Kept] = []
         for shelf in shelves or tuple(Shelf):
             for path in _files(self.path / shelf, _ENDINGS):
@@ -67,7 +71,7 @@ class TrustFolder:
         """What decides on trust.
 
         Raises:
-            Retryable: a revocation list cannot be read.
+            Retryable: a folder or a revocation list cannot be read.
         """
         kept = self.certificates(Shelf.TRUSTED, Shelf.ISSUERS)
         return Known(
@@ -76,19 +80,23 @@ class TrustFolder:
             tuple(_read_list(path) for path in _files(self.path / "crl", _LIST_ENDINGS)),
         )
 
-    def problems(self) -> Iterator[tuple[Path, str]]:
-        """Files that are not what their folder is for."""
+    def problems(self) -> Iterator[str]:
+        """Files that are not what their folder is for, and folders that cannot be read."""
         for shelf in Shelf:
-            for path in _files(self.path / shelf, _ENDINGS):
+            yield from self._problems(self.path / shelf, _ENDINGS, read_certificate)
+        yield from self._problems(self.path / "crl", _LIST_ENDINGS, _read_list)
+
+    def _problems(self, folder: Path, endings: tuple[str, ...], read: Callable[[Path], object]) -> Iterator[str]:
+        try:
+            for path in _files(folder, endings):
                 try:
-                    read_certificate(path)
+                    read(path)
                 except (OSError, ValueError) as error:
-                    yield path, f"is no certificate ({error}); replace or remove it"
-        for path in _files(self.path / "crl", _LIST_ENDINGS):
-            try:
-                _read_list(path)
-            except Retryable as error:
-                yield path, str(error).removeprefix(f"{path} ")
+                    yield f"{path} is no certificate ({error}); replace or remove it"
+                except Retryable as error:
+                    yield str(error)
+        except Retryable as error:
+            yield str(error)
 
     def note(self, certificate: Certificate) -> bool:
         """Put an unknown certificate into ``rejected/``; False when it lies there already.
@@ -125,13 +133,22 @@ class TrustFolder:
         path = self.path / shelf / f"{certificate.thumbprint}.der"
         unfinished = path.with_suffix(f".{os.getpid()}")
         unfinished.write_bytes(certificate.der)
+        unfinished.chmod(0o644)  # no secret, and the agent may be another user than the one at the command line
         unfinished.replace(path)
 
 
 def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in endings)
+    """The files of a folder that may be what it is for; none where there is no folder.
+
+    Raises:
+        Retryable: the folder cannot be read.
+    """
+    try:
+        if not folder.is_dir():
+            return []
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() in endings)
+    except OSError as error:
+        raise Retryable(f"{folder} cannot be read ({error.strerror}); give the right to read it") from error
 
 
 def _read_list(path: Path) -> x509.CertificateRevocationList:

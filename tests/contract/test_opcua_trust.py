@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import ValidationError
 
 from edge.sources import opcua_security
 from edge.sources.opcua import OpcUaSource
@@ -168,6 +170,18 @@ async def test_an_expired_server_is_refused_unless_it_is_allowed_in_words(site: 
         assert "the server's certificate expired on" in source.status().detail
 
 
+async def test_a_server_whose_certificate_expires_while_it_is_read_is_left(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opcua_security, "_LOOK_S", 0.1)
+    site.trust.accept((await site.serve(certify("server", lasts=DAY + timedelta(seconds=15)))).certificate)
+    source, sink = site.source(), MemorySink()
+    async with running(source, sink):
+        await more(sink, source, 5)
+        assert "expires in 0 days" in source.status().detail
+        await refused(source, "expired on", "give the server a new one")
+
+
 async def test_a_pinned_certificate_that_has_expired_is_refused(site: Site) -> None:
     server = await site.serve(certify("server", begins=-20 * DAY, lasts=10 * DAY))
     source = site.source(trust=None, server_certificate=server.pem)
@@ -200,6 +214,8 @@ async def test_our_own_expired_certificate_is_not_shown_to_anybody_and_a_new_one
     async with running(source, sink):
         await refused(source, "our certificate", "expired on", "twin edge trust create")
         assert site.logins() == []
+        site.own.der.unlink()  # as a person does before making a new one
+        await refused(source, "edge.der does not exist")
         certify("edge").write(site.folder, "edge")
         await more(sink, source, 5)
 
@@ -243,6 +259,26 @@ async def test_a_user_certificate_is_taken_instead_of_a_user_name(site: Site) ->
     source = site.source({"user_certificate": stranger.pem, "user_private_key": stranger.key})
     async with running(source, MemorySink()):
         await refused(source, "BadUserAccessDenied")
+
+
+async def test_a_user_certificate_that_has_expired_is_not_shown_to_anybody(site: Site) -> None:
+    site.trust.accept((await site.serve(certify("server"))).certificate)
+    late = certify("user", lasts=DAY / 2).write(site.folder, "late")
+    source = site.source({"user_certificate": late.pem, "user_private_key": late.key})
+    async with running(source, MemorySink()):
+        await refused(source, "the user's certificate", "expired on")
+    assert site.logins() == []
+
+
+async def test_a_password_without_any_security_needs_the_words_and_works_with_them(site: Site) -> None:
+    await site.serve(certify("server"), "NoSecurity")
+    items, user = [node("v0")], {"username": "edge", "password": "secret"}
+    with pytest.raises(ValidationError, match="can be read on the network"):
+        source_settings(site.server.port, items, **user)
+    said = {"allow_plain_password": f"{site.url} may get the password in plain text"}
+    source, sink = source_of(source_settings(site.server.port, items, **user, security=said)), MemorySink()
+    async with running(source, sink):
+        await more(sink, source, 5)
 
 
 async def test_a_user_certificate_with_a_foreign_key_is_a_mistake_of_the_configuration(site: Site) -> None:

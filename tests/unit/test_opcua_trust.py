@@ -125,6 +125,11 @@ def test_a_chain_in_one_string_is_taken_apart() -> None:
         split_chain(ISSUED.certificate.der + b"more")
 
 
+def test_a_chain_without_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="more than 10 certificates"):
+        split_chain(ISSUED.certificate.der * 11)
+
+
 def test_control_characters_of_a_stranger_reach_no_terminal() -> None:
     assert "\x1b" not in certify("evil\x1b[2J").certificate.subject
 
@@ -166,7 +171,9 @@ def test_an_unreadable_certificate_is_passed_over_and_an_unreadable_revocation_l
     (tmp_path / "crl" / "broken.crl").write_bytes(b"broken")
     with pytest.raises(Retryable, match=r"broken\.crl is no revocation list"):
         folder.known()
-    assert [path.name for path, _ in folder.problems()] == ["broken.der", "broken.crl"]
+    first, second = folder.problems()
+    assert "broken.der is no certificate" in first
+    assert "broken.crl is no revocation list" in second
     (tmp_path / "crl" / "broken.crl").write_bytes(revoke(ROOT).public_bytes(Encoding.PEM))
     assert len(folder.known().revocations) == 1
 

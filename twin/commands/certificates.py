@@ -5,7 +5,7 @@ Works on the disk only; a running agent sees what changed within seconds.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,19 +41,16 @@ def list_certificates(config: Path, *, as_json: bool) -> Iterator[str]:
         yield f"{folder.path}: {len(kept)} certificate{'' if len(kept) == 1 else 's'}"
         if kept:
             yield from _table(kept, now)
-        yield from (f"{path} {wrong}" for path, wrong in folder.problems())
+        yield from folder.problems()
 
 
 def accept(config: Path, thumbprint: str) -> str:
     """Trust a server from now on.
 
     Raises:
-        ConfigError: there is not exactly one certificate with such a thumbprint.
+        ConfigError: there is not exactly one certificate with such a thumbprint, or the folder cannot be written.
     """
-    found = _find(config, thumbprint)
-    for folder, certificate in found:
-        folder.accept(certificate)
-    certificate = found[0][1]
+    certificate = _decide(config, thumbprint, TrustFolder.accept)
     wrong = certificate.ill_timed(datetime.now(UTC))
     note = f"; it {wrong}, so the server is refused all the same" if wrong else ""
     return f"{certificate.thumbprint} is trusted ({certificate.subject}){note}"
@@ -63,13 +60,22 @@ def reject(config: Path, thumbprint: str) -> str:
     """Do not trust a server any more.
 
     Raises:
-        ConfigError: there is not exactly one certificate with such a thumbprint.
+        ConfigError: there is not exactly one certificate with such a thumbprint, or the folder cannot be written.
     """
+    certificate = _decide(config, thumbprint, TrustFolder.reject)
+    return f"{certificate.thumbprint} is not trusted ({certificate.subject})"
+
+
+def _decide(config: Path, thumbprint: str, decision: Callable[[TrustFolder, Certificate], None]) -> Certificate:
     found = _find(config, thumbprint)
     for folder, certificate in found:
-        folder.reject(certificate)
-    certificate = found[0][1]
-    return f"{certificate.thumbprint} is not trusted ({certificate.subject})"
+        try:
+            decision(folder, certificate)
+        except OSError as error:
+            raise ConfigError(
+                f"{folder.path} cannot be written ({error.strerror}); run this as the agent's user"
+            ) from error
+    return found[0][1]
 
 
 def show_own(config: Path) -> Iterator[str]:

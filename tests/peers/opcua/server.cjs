@@ -1,7 +1,8 @@
 // An independent OPC UA server (node-opcua): --port P --log FILE [--items N] [--hz F] [--limit items per call]
 // [--history values kept per node] [--per-subscription items] [--subscriptions per session] [--model] [--alarms].
 // --security FOLDER: with FOLDER/server.pem and server-key.pem, secured endpoints only, for the user edge (password secret)
-// and for user certificates in FOLDER/users; --policies A,B and --modes A,B narrow what it offers.
+// and for user certificates in FOLDER/users; --policies A,B and --modes A,B narrow what it offers, --wary: it accepts
+// no client that nobody has moved from keys/rejected to keys/trusted/certs beside the log.
 // Writes each tick to the log, "<source time in ns> <count>", before any of its nodes has the value count + n / 1000.
 const fs = require("node:fs");
 const path = require("node:path");
@@ -32,6 +33,7 @@ const { values: asked } = parseArgs({
     security: { type: "string" },
     policies: { type: "string", default: "Basic256Sha256,Aes128_Sha256_RsaOaep,Aes256_Sha256_RsaPss" },
     modes: { type: "string", default: "Sign,SignAndEncrypt" },
+    wary: { type: "boolean", default: false },
   },
 });
 
@@ -122,7 +124,7 @@ function addAlarm(space, namespace) {
 async function main() {
   process.stdin.on("end", () => process.exit(0)).resume(); // it does not outlive the test
   const keys = path.join(path.dirname(asked.log), "keys");
-  const certificates = new OPCUACertificateManager({ automaticallyAcceptUnknownCertificate: true, rootFolder: keys });
+  const certificates = new OPCUACertificateManager({ automaticallyAcceptUnknownCertificate: !asked.wary, rootFolder: keys });
   await certificates.initialize();
   const perCall = Number(asked.limit);
   const server = new OPCUAServer({
