@@ -96,7 +96,7 @@ class Spool:
         await self._join()
 
     async def has_room(self) -> None:
-        """Return when half of the byte cap is free: for a source that can read later what it does not read now."""
+        """Return when half of the byte cap is free."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._backlog.bytes <= self._max_bytes // 2)
 

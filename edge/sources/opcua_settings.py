@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from edge.thin_settings import Thin
 from twin.settings import Settings
 
 _NODE = re.compile(r"(?:nsu=(?P<uri>[^;]+);|ns=(?P<index>\d{1,5});)?(?P<identifier>[isgb]=.+)", re.DOTALL)
@@ -103,6 +104,13 @@ class OpcUaItem(Settings):
     sampling_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = None
     queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     deadband: Annotated[float, Field(gt=0)] | None = None  # absolute, in the node's unit, applied by the server
+    thin: Thin | None = None  # what of it the edge leaves out
+
+    @model_validator(mode="after")
+    def _can_be_thinned(self) -> Self:
+        if self.thin is not None:
+            self.thin.refuse(self.kind)
+        return self
 
 
 class OpcUaSettings(Settings):
