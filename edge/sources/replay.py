@@ -87,12 +87,14 @@ class ReplaySource:
 
     async def run(self, sink: Sink) -> None:
         """Read for ever; see `Source.run`."""
+        ended_before = True  # by an earlier run, which had no time to begin again
         while True:
             before = self._values
             problem = await self._read_all(sink)
             if problem:
                 self._enter(SourceState.DOWN, problem)
-            elif self._settings.repeat and self._values > before:
+            elif self._settings.repeat and (ended_before or self._values > before):
+                ended_before = False
                 await self._begin_again(sink)
                 continue
             else:

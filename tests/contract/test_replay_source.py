@@ -214,6 +214,18 @@ async def test_a_repeated_recording_goes_on_behind_its_end_and_after_a_restart_w
     assert [gap.cause for gap in gaps].count(GapCause.AGENT_DOWN) == 1
 
 
+async def test_a_recording_that_had_ended_is_repeated_by_the_next_run(tmp_path):
+    recording(tmp_path / "a.csv", 10, step=0.01)
+    of = settings(tmp_path, played(tmp_path, "time: shifted"))
+    async with agent(of):
+        await until(lambda: ended(of, 1), "the recording is played")
+    of = settings(tmp_path, played(tmp_path, "time: shifted", "repeat: true"))
+    async with agent(of):
+        await until(lambda: not ended(of, 1), "it begins again")
+        await asyncio.sleep(0.3)
+    assert len((await spooled(of))[0]) > 20
+
+
 async def test_a_recording_that_is_larger_than_the_spool_waits_for_receipts_and_loses_nothing(tmp_path):
     lines = [f"{1_577_836_800 + i},{math.sin(i) * 1e3!r}" for i in range(150_000)]
     (tmp_path / "big.csv").write_text("\n".join(["t,load", *lines, ""]))
