@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 
 from edge.config import AgentSettings, SourceSettings, node_schema, signals_of
@@ -19,12 +20,15 @@ from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.replay_settings import ReplaySettings
 from edge.sources.source import Source, SourceState, SourceStatus
 from edge.spool import Spool, open_spool
+from edge.spool_view import newest_key
 from edge.uplink import run_uplink
 from twin.errors import ConfigError
 from twin.wire.reading import Gap, GapCause, Lane, Reading
 
 logger = logging.getLogger(__name__)
 
+_END_OF_TIME_NS = (1 << 63) - 1
+_source_ns = itemgetter(1)
 _REMEMBER_EVERY_NS = 2_000_000_000  # a gap begins at most so much too early
 
 
@@ -38,7 +42,9 @@ class SourceSink:
         self, spool: Spool, name: str, handles: tuple[int, ...], schema_hash: str, clock: Callable[[], int]
     ) -> None:
         self._spool = spool
+        self._name = name
         self._key = f"read-until/{name}"
+        self._newest_ns = 0
         self._handles = handles
         self._schema_hash = schema_hash
         self._clock = clock
@@ -51,6 +57,7 @@ class SourceSink:
         told = await self._spool.recall(self._key)
         if told:
             self.last_read.unpack(told, self._schema_hash)
+        self._newest_ns = int.from_bytes(await self._spool.recall(newest_key(self._name)) or b"", "little", signed=True)
 
     def missed(self, now_ns: int) -> list[Gap]:
         """What lies between the runs, for a source that begins at nothing."""
@@ -74,8 +81,10 @@ class SourceSink:
         remembered: Mapping[str, bytes] | None = None,
     ) -> None:
         """See `Sink.keep`."""
+        self._newest_ns = max(self._newest_ns, max(map(_source_ns, readings), default=0))
         if lane is Lane.HISTORY:
-            await self._spool.keep(readings, gaps, lane=lane, remembered=remembered)
+            newest = self._newest() if remembered else {}
+            await self._spool.keep(readings, gaps, lane=lane, remembered={**(remembered or {}), **newest})
             return
         now_ns = self._clock()
         if readings and self._unread_since_ns:
@@ -95,7 +104,12 @@ class SourceSink:
         await self._spool.has_room()
 
     async def _remember(self) -> None:
-        await self._spool.remember(self._key, self.last_read.pack(self._schema_hash))
+        told = {self._key: self.last_read.pack(self._schema_hash), **self._newest()}
+        await self._spool.keep((), remembered=told)
+
+    def _newest(self) -> dict[str, bytes]:
+        """For `twin edge status`, which asks when everything is sent already."""
+        return {newest_key(self._name): min(self._newest_ns, _END_OF_TIME_NS).to_bytes(8, "little", signed=True)}
 
 
 class _Supervised:
