@@ -101,6 +101,11 @@ class SpoolView:
                 return
             last = rows[-1][0]
 
+    def paths(self) -> list[str]:
+        """Every signal that a waiting batch can hold."""
+        documents = self._ask("SELECT document FROM schema")
+        return [entry.path for (document,) in documents for entry in NodeSchema.from_json(document).entries]
+
     def newest(self) -> Iterator[Decoded]:
         """The waiting batches from the newest back."""
         before = 1 << 62

@@ -70,6 +70,7 @@ class ReplaySource:
         self._shifted = settings.time == "shifted"
         self._pace = Pace(settings.speed)
         self._files: dict[Path, _File] = {}
+        self._doing = ""
         self._file: Path | None = None
         self._changed = 0
         self._others = 0
@@ -98,8 +99,8 @@ class ReplaySource:
                 await self._begin_again(sink)
                 continue
             else:
-                rows = sum(file.mark.rows for file in self._files.values())
-                self._enter(SourceState.CONNECTED, f"all {rows} rows are read; waiting for more")
+                self._enter(SourceState.CONNECTED, "")
+                self._doing = "waits for more rows"
             await asyncio.sleep(self._look_s)
 
     def status(self) -> SourceStatus:
@@ -120,6 +121,7 @@ class ReplaySource:
         size = sum(file.size for file in files)
         done = sum(file.size * file.fraction for file in files)
         return {
+            "doing": self._doing,
             "file": str(self._file or ""),
             "files": len(files),
             "rows": sum(file.mark.rows for file in files),
@@ -189,10 +191,13 @@ class ReplaySource:
         if chunk.letters:
             await asyncio.to_thread(self._letters.write, chunk.letters)
         if self._shifted:
+            self._doing = "plays"
             await self._play(path, chunk.rows, sink)
             await self._hand_over((), Lane.LIVE, path, chunk.mark, sink)
         else:
+            self._doing = "waits for room in the spool"
             await sink.has_room()  # what is live must not be dropped for a recording
+            self._doing = "reads"
             received_ns = self._clock()
             readings = [
                 Reading(handle, row.named.time_ns, value, quality | Quality.BACKFILLED, 0, received_ns)

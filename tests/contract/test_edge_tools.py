@@ -51,6 +51,7 @@ def twin(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedPro
 
 
 def configured(folder: Path, *, step_s: float = 0.01, rows: int = 500, cap: int = 50_000_000) -> Path:
+    folder.mkdir(exist_ok=True)
     lines = [f"{i * step_s:.6f},{i}.5,p{i % 3}" for i in range(rows)]
     (folder / "lathe.csv").write_text("\n".join(["t,load,program", *lines, ""]))
     os.utime(folder / "lathe.csv", (1, 1))
@@ -185,6 +186,8 @@ def test_the_tail_shows_what_waits_and_follows(tmp_path):
             cut.stdout.readline()
             cut.stdout.close()
             cut.wait(10)  # it ends by itself when nobody reads
+        nobody = twin("tail", "-c", config, "--signal", "*/laod")
+    assert (nobody.returncode, "no signal of this node is called so" in nobody.stderr) == (2, True)
     assert len(newest.stdout.splitlines()) == 6
     assert "factory/turning/lathe-1/load  " in newest.stdout
     assert " kN  good, time of receipt" in newest.stdout
@@ -254,6 +257,9 @@ def test_the_size_of_an_outage(tmp_path):
     long = twin("size", "-c", config, "--days", 4000)
     assert long.returncode == 1
     assert "do NOT fit; set spool.max_bytes" in long.stdout
+    played = twin("size", "-c", configured(tmp_path / "played"))
+    assert "source lathe (replay): its rate is not known, its recording decides; give --rate lathe=" in played.stderr
+    assert "source gates (mqtt): its rate is not known, its devices decide; give --rate gates=" in played.stderr
     config.write_text(OPCUA % (tmp_path, 0))
     unknown = twin("size", "-c", config)
     assert unknown.returncode == 2
@@ -297,3 +303,15 @@ def test_the_tools_start_without_the_heavy_parts(tmp_path):
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "asyncua", "psycopg", "pyarrow"} & set(loaded)
+
+
+def test_a_live_check_reads_a_recording_and_leaves_the_agents_place_in_it_alone(tmp_path):
+    config = configured(tmp_path)
+    text = config.read_text().replace("    time: shifted\n    repeat: true\n", "")
+    config.write_text(text[: text.index("  - kind: mqtt")])
+    (tmp_path / "lathe.csv").write_text("t,load,program\n1577836800,1,a\n1577836801,2,b\nbad,2,b\n")
+    done = twin("check", "-c", config, "--live", "--json", "--seconds", 1)
+    report = json.loads(done.stdout)[0]
+    assert (report["kind"], report["errors"], report["warnings"]) == ("replay", [], [])
+    assert (report["facts"]["values"], report["facts"]["signals_heard"], report["facts"]["rejected"]) == (4, 2, 1)
+    assert not (tmp_path / "state").exists()

@@ -24,6 +24,11 @@ from twin.wire.reading import Lane, Reading
 _ENOUGH = 1_000  # waiting readings that a measurement needs
 _ON_DISK = 1.1  # the file beside what it counts: pages, its log
 _MOST_SAMPLED = 10_000
+_WHO_DECIDES = {
+    "opcua": "it samples as fast as the server can",
+    "mqtt": "its devices decide",
+    "replay": "its recording decides",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ def _loads(settings: AgentSettings, given: Mapping[str, float]) -> Iterator[Load
 
 
 def _unknown(source: SourceSettings) -> str:
-    why = "it samples as fast as the server can" if source.kind == "opcua" else "its devices decide"
+    why = _WHO_DECIDES[source.kind]
     return f"source {source.name} ({source.kind}): its rate is not known, {why}; give --rate {source.name}=<values/s>"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from edge.config import load_agent
 from edge.spool_view import Decoded, open_view
 from twin.commands.reading_words import quality_words, utc
+from twin.errors import ConfigError
 from twin.wire.reading import Lane, Reading
 from twin.wire.schema import SchemaEntry
 
@@ -29,7 +30,7 @@ def tail(
         as_json: one JSON object per reading, instead of lines for people.
 
     Raises:
-        ConfigError: no configuration, or no spool.
+        ConfigError: no configuration, no spool, or no such signal.
         Retryable: it cannot be read now.
     """
     path = load_agent(config).spool.path
@@ -37,6 +38,10 @@ def tail(
     chosen: list[str] = []
     with open_view(path) as view:
         last = view.position()
+        paths = view.paths()
+        if not any(fnmatchcase(path, signal) for path in paths):
+            known = ", ".join(paths[:3])
+            raise ConfigError(f"--signal {signal}: no signal of this node is called so; there are {known} …")
         for decoded in view.newest() if count else ():
             found = [show(decoded, entry, reading) for entry, reading in _matching(decoded, signal)]
             chosen = [*found, *chosen][-count:]
