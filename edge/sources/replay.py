@@ -13,6 +13,7 @@ from glob import glob
 from pathlib import Path
 
 from edge.dead_letters import DeadLetters
+from edge.health import rfc3339
 from edge.sources.replay_pace import Pace
 from edge.sources.replay_reader import Chunk, FileReader, Recorded
 from edge.sources.replay_recording import Mark
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_S = 5.0  # how often files are looked for that are new, longer or mended
 _MOST_SLEEP_S = 1.0
+_LONG_NS = 10_000_000_000  # a pause of the recording that is worth a word
 
 
 @dataclass(slots=True)
@@ -191,7 +193,6 @@ class ReplaySource:
         if chunk.letters:
             await asyncio.to_thread(self._letters.write, chunk.letters)
         if self._shifted:
-            self._doing = "plays"
             await self._play(path, chunk.rows, sink)
             await self._hand_over((), Lane.LIVE, path, chunk.mark, sink)
         else:
@@ -230,8 +231,11 @@ class ReplaySource:
         self._newest_ns = max(self._newest_ns, max((reading.source_ns for reading in readings), default=0))
 
     async def _wait_until(self, at_ns: int) -> None:
+        if at_ns - self._clock() > _LONG_NS:
+            self._doing = f"plays; the next row is due at {rfc3339(at_ns)}"
         while (wait_ns := at_ns - self._clock()) > 0:  # noqa: ASYNC110 - the clock may be set meanwhile
             await asyncio.sleep(min(wait_ns / 1e9, _MOST_SLEEP_S))
+        self._doing = "plays"
 
     async def _begin_again(self, sink: Sink) -> None:
         self._pace.again()

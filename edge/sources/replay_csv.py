@@ -138,6 +138,7 @@ class CsvRecording:
             self._take(self._stream.readline(MOST_LINE))
         self._line = self._settings.skip_lines
         if header is not None:
+            self._skip_mark()
             return header
         line = self._stream.readline(MOST_LINE)
         self._take(line)
@@ -147,6 +148,13 @@ class CsvRecording:
         except (UnicodeDecodeError, csv.Error) as error:
             raise Retryable(f"its header cannot be read: {error}") from error
         return tuple(name.strip() for name in names)
+
+    def _skip_mark(self) -> None:
+        """A byte order mark before the first row; further down it would be no mark."""
+        if self._offset or self._stream.read(len(_BOM)) != _BOM:
+            self._stream.seek(self._offset)
+        else:
+            self._take(_BOM)
 
     def _goes_on(self, mark: Mark) -> bool:
         """Whether what was read is still there as it was."""

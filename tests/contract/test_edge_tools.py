@@ -139,7 +139,11 @@ def test_looks_without_pause_disturb_neither_the_start_of_the_agent_nor_its_spoo
         for _ in range(2):
             with agent(config):
                 count = status(config)["backlog"]["live"]["readings"]
-                wait_for(lambda count=count: status(config)["backlog"]["live"]["readings"] > count + 500, what="more")
+                wait_for(
+                    lambda count=count: status(config)["backlog"]["live"]["readings"] > count + 500,
+                    what="more",
+                    deadline_s=60,
+                )
     finally:
         stop.set()
         for watcher in watchers:

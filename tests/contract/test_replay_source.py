@@ -214,6 +214,20 @@ async def test_a_repeated_recording_goes_on_behind_its_end_and_after_a_restart_w
     assert [gap.cause for gap in gaps].count(GapCause.AGENT_DOWN) == 1
 
 
+async def test_a_long_pause_of_the_recording_is_told(tmp_path):
+    (tmp_path / "a.csv").write_text("t,load\n0,1\n1,2\n86400,3\n")
+    of = settings(tmp_path, played(tmp_path, "time: shifted"))
+    schema = node_schema(of)
+    async with open_spool(of.spool.path, schema=schema, max_bytes=10_000_000, linger_s=0.001) as spool:
+        sink = SourceSink(spool, "played", (0,), schema.hash, time.time_ns)
+        made = ReplaySource(of.sources[0], {schema.entries[0].path: 0}, dead_letters=tmp_path / "d", memory=spool)
+        task = asyncio.create_task(made.run(sink))
+        await until(lambda: made.status().values == 2)
+        await until(lambda: "the next row is due at 20" in str(made.status().facts["doing"]))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_recording_that_had_ended_is_repeated_by_the_next_run(tmp_path):
     recording(tmp_path / "a.csv", 10, step=0.01)
     of = settings(tmp_path, played(tmp_path, "time: shifted"))
@@ -256,7 +270,7 @@ CHILD = "import sys; from twin.commands.cli import main; sys.argv = ['twin', 'ed
 
 
 async def test_kill_9_again_and_again_neither_loses_nor_doubles_a_row(tmp_path):
-    chance, count = random.Random(11), 40_000
+    chance, count = random.Random(11), 120_000
     lines = [f"{1_577_836_800 + i},{i}" for i in range(count)]
     for part in range(4):
         own = lines[part * count // 4 : (part + 1) * count // 4]

@@ -119,7 +119,7 @@ def test_german_exports_are_read(tmp_path):
 
 
 def test_the_long_form_has_a_signal_and_a_value_per_row(tmp_path):
-    text = "1577836801,spindle,5\n1577836802,door,OPEN\n1577836803,nobody-asks,1\n1577836804,spindle,\n"
+    text = "\ufeff1577836801,spindle,5\n1577836802,door,OPEN\n1577836803,nobody-asks,1\n1577836804,spindle,\n"
     reader = opened(
         written(tmp_path / "a.csv", text), columns=["t", "signal", "value"], time_column="t", time_format="s", long={},
         signals={"speed": {"called": "spindle"}, "door": {"kind": "state", "words": {"OPEN": 1}}},
