@@ -182,7 +182,7 @@ class ReplaySource:
                 chunk = await asyncio.to_thread(reader.chunk)
                 self._enter(SourceState.CONNECTED, "")
                 await self._keep(path, chunk, sink)
-                file.mark, file.fraction, more = chunk.mark, chunk.fraction, chunk.more
+                file.fraction, more = chunk.fraction, chunk.more
                 if chunk.problem:
                     raise Retryable(chunk.problem)
         finally:
@@ -209,11 +209,12 @@ class ReplaySource:
 
     async def _play(self, path: Path, rows: Sequence[Recorded], sink: Sink) -> None:
         due: list[Reading] = []
-        behind: Mark | None = None
+        behind: Recorded | None = None
         for row in rows:
             played_ns = self._pace.played_ns(row.named.time_ns, self._clock())
-            if played_ns > self._clock() and behind is not None:
-                await self._hand_over(due, Lane.LIVE, path, behind, sink)
+            if played_ns > self._clock() and behind is not None and behind.mark is not None:
+                await self._hand_over(due, Lane.LIVE, path, behind.mark, sink)
+                self._files[path].fraction = behind.fraction
                 due = []
             await self._wait_until(played_ns)
             received_ns = self._clock()
@@ -221,12 +222,13 @@ class ReplaySource:
                 Reading(handle, played_ns, value, quality | Quality.TIME_ADJUSTED, 0, received_ns)
                 for handle, value, quality in row.named.values
             ]
-            behind = row.mark
-        if behind is not None:
-            await self._hand_over(due, Lane.LIVE, path, behind, sink)
+            behind = row
+        if behind is not None and behind.mark is not None:
+            await self._hand_over(due, Lane.LIVE, path, behind.mark, sink)
 
     async def _hand_over(self, readings: Sequence[Reading], lane: Lane, path: Path, mark: Mark, sink: Sink) -> None:
         await sink.keep(readings, lane=lane, remembered={self._key(path): mark.pack()})
+        self._files[path].mark = mark
         self._values += len(readings)
         self._newest_ns = max(self._newest_ns, max((reading.source_ns for reading in readings), default=0))
 
@@ -241,7 +243,7 @@ class ReplaySource:
         self._pace.again()
         self._rounds += 1
         for file in self._files.values():
-            file.mark = Mark(rejected=file.mark.rejected)
+            file.mark, file.fraction = Mark(rejected=file.mark.rejected), 0.0
         await sink.keep((), remembered={self._key(path): file.mark.pack() for path, file in self._files.items()})
 
     def _key(self, path: Path) -> str:

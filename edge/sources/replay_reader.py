@@ -23,7 +23,8 @@ class Recorded(NamedTuple):
     """One row that has a time."""
 
     named: Named
-    mark: Mark | None  # behind it, where asked for
+    mark: Mark | None = None  # behind it, where asked for
+    fraction: float = 0.0  # of the file up to it, likewise
 
 
 @dataclass(slots=True)
@@ -91,7 +92,9 @@ class FileReader:
             named = self._named(row, chunk)
             if named is not None and named.values:
                 values += len(named.values)
-                chunk.rows.append(Recorded(named, self._mark() if self._marks else None))
+                chunk.rows.append(
+                    Recorded(named, self._mark(), self._recording.fraction) if self._marks else Recorded(named)
+                )
         chunk.mark = self._mark()
         chunk.fraction = self._recording.fraction
         return chunk

@@ -224,6 +224,8 @@ async def test_a_long_pause_of_the_recording_is_told(tmp_path):
         task = asyncio.create_task(made.run(sink))
         await until(lambda: made.status().values == 2)
         await until(lambda: "the next row is due at 20" in str(made.status().facts["doing"]))
+        facts = made.status().facts
+        assert (facts["rows"], 50 < facts["percent"] < 80) == (2, True), "the row that is read ahead is not played yet"
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
