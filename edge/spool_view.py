@@ -22,6 +22,7 @@ from twin.wire.schema import NodeSchema, SchemaEntry
 
 _SLICE = 1_000  # rows of one transaction
 _BATCHES = 50  # decoded at once
+_STARTING = "the agent is just making its spool; try again"
 
 
 class Size(NamedTuple):
@@ -158,28 +159,39 @@ def open_view(path: Path) -> Generator[SpoolView, None, None]:
             " environment and the working directory of the agent's service"
         )
     # Without a log nobody has it open, and a look must leave nothing behind that the agent could not write to.
-    how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
+    log = path.with_name(path.name + "-wal")
+    is_alone = not log.exists()
+    how = "immutable=1" if is_alone else "mode=ro"
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, isolation_level=None, timeout=2.0)
     except sqlite3.OperationalError as error:
         raise ConfigError(f"{path}: {error}; run this as the user of the agent") from error
     try:
-        yield _checked(connection, path)
+        problem = _problem(connection)
+        if problem and is_alone and log.exists():
+            problem = _STARTING
+        if problem is _STARTING:
+            raise Retryable(f"{path}: {problem}")
+        if problem:
+            raise ConfigError(f"{path}: {problem}")
+        yield SpoolView(connection, path)
     finally:
         connection.close()
 
 
-def _checked(connection: sqlite3.Connection, path: Path) -> SpoolView:
+def _problem(connection: sqlite3.Connection) -> str:
+    """Why it cannot be looked into; empty when it can."""
     try:
         ours = connection.execute("PRAGMA application_id").fetchone()[0] == spool_open.APPLICATION_ID
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except sqlite3.OperationalError as error:
-        raise ConfigError(f"{path}: {error}; run this as the user of the agent") from error
+        return f"{error}; run this as the user of the agent"
     except sqlite3.DatabaseError as error:
-        raise ConfigError(f"{path}: not a spool, or a damaged one ({error})") from error
-    if not ours or version != spool_open.FORMAT:
-        raise ConfigError(f"{path}: not a spool of format {spool_open.FORMAT}; use the program of the agent")
-    return SpoolView(connection, path)
+        return f"not a spool, or a damaged one ({error})"
+    if not ours and not tables:
+        return _STARTING
+    return "" if ours and version == spool_open.FORMAT else f"not a spool of format {spool_open.FORMAT}"
 
 
 def newest_key(source: str) -> str:

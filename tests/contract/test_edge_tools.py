@@ -293,11 +293,18 @@ def test_what_is_no_spool_is_refused(tmp_path):
     spool = tmp_path / "state" / "spool.db"
     spool.write_text("hello" * 1000)
     assert "not a spool" in twin("status", "-c", config).stderr
+    spool.write_bytes(b"")
+    young = twin("status", "-c", config)
+    assert (young.returncode, "the agent is just making its spool" in young.stderr) == (1, True)
     spool.unlink()
     with sqlite3.connect(spool) as connection:
         connection.execute("CREATE TABLE other (x)")
     connection.close()
     assert "not a spool of format" in twin("tail", "-c", config).stderr
+    spool.unlink()
+    spool.mkdir()
+    closed = twin("status", "-c", config)
+    assert (closed.returncode, "run this as the user of the agent" in closed.stderr) == (2, True)
 
 
 def test_the_tools_start_without_the_heavy_parts(tmp_path):
