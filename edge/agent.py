@@ -9,20 +9,26 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
+from pathlib import Path
 
 from edge.config import AgentSettings, SourceSettings, node_schema, signals_of
 from edge.health import HealthReport
 from edge.last_read import LastRead
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
+from edge.sources.replay_settings import ReplaySettings
 from edge.sources.source import Source, SourceState, SourceStatus
 from edge.spool import Spool, open_spool
+from edge.spool_view import newest_key
 from edge.uplink import run_uplink
 from twin.errors import ConfigError
 from twin.wire.reading import Gap, GapCause, Lane, Reading
 
 logger = logging.getLogger(__name__)
 
+_END_OF_TIME_NS = (1 << 63) - 1
+_source_ns = itemgetter(1)
 _REMEMBER_EVERY_NS = 2_000_000_000  # a gap begins at most so much too early
 
 
@@ -36,7 +42,9 @@ class SourceSink:
         self, spool: Spool, name: str, handles: tuple[int, ...], schema_hash: str, clock: Callable[[], int]
     ) -> None:
         self._spool = spool
+        self._name = name
         self._key = f"read-until/{name}"
+        self._newest_ns = 0
         self._handles = handles
         self._schema_hash = schema_hash
         self._clock = clock
@@ -49,6 +57,7 @@ class SourceSink:
         told = await self._spool.recall(self._key)
         if told:
             self.last_read.unpack(told, self._schema_hash)
+        self._newest_ns = int.from_bytes(await self._spool.recall(newest_key(self._name)) or b"", "little", signed=True)
 
     def missed(self, now_ns: int) -> list[Gap]:
         """What lies between the runs, for a source that begins at nothing."""
@@ -63,10 +72,19 @@ class SourceSink:
         """What comes from now until the source reads is missing, too (a source that knows better tells it itself)."""
         self._unread_since_ns = now_ns
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
+    async def keep(
+        self,
+        readings: Sequence[Reading],
+        gaps: Sequence[Gap] = (),
+        *,
+        lane: Lane = Lane.LIVE,
+        remembered: Mapping[str, bytes] | None = None,
+    ) -> None:
         """See `Sink.keep`."""
+        self._newest_ns = max(self._newest_ns, max(map(_source_ns, readings), default=0))
         if lane is Lane.HISTORY:
-            await self._spool.keep(readings, gaps, lane=lane)
+            newest = self._newest() if remembered else {}
+            await self._spool.keep(readings, gaps, lane=lane, remembered={**(remembered or {}), **newest})
             return
         now_ns = self._clock()
         if readings and self._unread_since_ns:
@@ -75,14 +93,23 @@ class SourceSink:
             )
             gaps = [gap, *gaps] if gap.from_ns < gap.to_ns else gaps
             self._unread_since_ns = 0
-        await self._spool.keep(readings, gaps)
+        await self._spool.keep(readings, gaps, remembered=remembered)
         self.last_read.take(readings)
         if readings and now_ns - self._remembered_ns >= _REMEMBER_EVERY_NS:
             self._remembered_ns = now_ns
             await self._remember()
 
+    async def has_room(self) -> None:
+        """See `Sink.has_room`."""
+        await self._spool.has_room()
+
     async def _remember(self) -> None:
-        await self._spool.remember(self._key, self.last_read.pack(self._schema_hash))
+        told = {self._key: self.last_read.pack(self._schema_hash), **self._newest()}
+        await self._spool.keep((), remembered=told)
+
+    def _newest(self) -> dict[str, bytes]:
+        """For `twin edge status`, which asks when everything is sent already."""
+        return {newest_key(self._name): min(self._newest_ns, _END_OF_TIME_NS).to_bytes(8, "little", signed=True)}
 
 
 class _Supervised:
@@ -156,6 +183,8 @@ async def _supervised(
     await sink.recall()
     if isinstance(source, MqttSettings):
         return await _mqtt(source, settings, sink, spool, handles, clock)
+    if isinstance(source, ReplaySettings):
+        return await _replay(source, settings, sink, spool, handles, clock)
     from edge.sources.opcua import OpcUaSource  # its library costs memory that an MQTT gateway need not pay
 
     now_ns = clock()
@@ -163,6 +192,28 @@ async def _supervised(
     await made.backfill.recall()
     await sink.begin_anew(await made.backfill.take_up(sink.missed(now_ns)), now_ns)
     return _Supervised(made, sink)
+
+
+async def _replay(
+    source: ReplaySettings,
+    settings: AgentSettings,
+    sink: SourceSink,
+    spool: Spool,
+    handles: Mapping[str, int],
+    clock: Callable[[], int],
+) -> _Supervised:
+    from edge.sources.replay import ReplaySource  # few gateways read recordings
+
+    if source.time == "shifted":  # … which is as if it were live
+        now_ns = clock()
+        await sink.begin_anew(sink.missed(now_ns), now_ns)
+        sink.unread_since(now_ns)
+    letters = _letters(settings, source.name)
+    return _Supervised(ReplaySource(source, handles, dead_letters=letters, memory=spool, clock=clock), sink)
+
+
+def _letters(settings: AgentSettings, source: str) -> Path:
+    return settings.spool.path.with_name(f"{source}.dead-letters.jsonl")
 
 
 async def _mqtt(
@@ -181,7 +232,7 @@ async def _mqtt(
         source,
         handles,
         client_id=f"{settings.node}-{source.name}",
-        dead_letters=settings.spool.path.with_name(f"{source.name}.dead-letters.jsonl"),
+        dead_letters=_letters(settings, source.name),
         last_read=sink.last_read,
         memory=spool,
         clock=clock,

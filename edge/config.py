@@ -16,6 +16,7 @@ from edge.mapping_settings import Kind
 from edge.opcua_groups import OpcUaSection, grouped_items
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings
+from edge.sources.replay_settings import ReplaySettings
 from edge.template import is_signal_path
 from edge.uplink import UplinkSettings
 from twin.errors import ConfigError
@@ -24,7 +25,7 @@ from twin.wire.broker import BrokerSettings
 from twin.wire.schema import NodeSchema, SchemaEntry
 from twin.wire.topic import NODE_NAME
 
-SourceSettings = OpcUaSettings | MqttSettings
+SourceSettings = OpcUaSettings | MqttSettings | ReplaySettings
 
 
 class SpoolSettings(Settings):
@@ -54,7 +55,7 @@ class SignalFeed(NamedTuple):
     unit: str
 
 
-Section = Annotated[OpcUaSection | MqttSettings, Field(discriminator="kind")]
+Section = Annotated[OpcUaSection | MqttSettings | ReplaySettings, Field(discriminator="kind")]
 
 
 class _AgentFile(Settings):
@@ -101,6 +102,10 @@ def signals_of(source: SourceSettings) -> tuple[SignalFeed, ...]:
     """The signals that a source feeds, in the order of the file."""
     if isinstance(source, OpcUaSettings):
         return tuple(SignalFeed(item.signal, item.kind, item.unit) for item in source.items)
+    if isinstance(source, ReplaySettings):
+        return tuple(
+            SignalFeed(path, source.signals[name].kind, source.signals[name].unit) for path, name in source.feeds()
+        )
     return tuple(
         SignalFeed(path, topic.signals[name].kind, topic.signals[name].unit)
         for topic in source.topics
@@ -135,8 +140,7 @@ def _problems(document: Document, file: _AgentFile) -> Iterator[str]:
         if source.name in names:
             yield document.problem([*here, "name"], f"another source is called {source.name}, too; choose another name")
         names.add(source.name)
-        found = _mqtt_signals(source) if isinstance(source, MqttSettings) else _opcua_signals(source)
-        yield from _signal_problems(document, here, found, owners)
+        yield from _signal_problems(document, here, _signals(source), owners)
 
 
 Place = tuple[list[Key], str | ValidationError]
@@ -171,6 +175,16 @@ def _complaint(path: str | ValidationError, line: int, owners: dict[str, int]) -
         return f"signal {path} is fed by {owner} already; remove one of the two"
     owners[path] = line
     return ""
+
+
+def _signals(source: Section) -> Iterator[Place]:
+    if isinstance(source, OpcUaSection):
+        yield from _opcua_signals(source)
+    elif isinstance(source, MqttSettings):
+        yield from _mqtt_signals(source)
+    else:
+        for path, name in source.feeds():
+            yield ["signals", name], path
 
 
 def _mqtt_signals(source: MqttSettings) -> Iterator[Place]:

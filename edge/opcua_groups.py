@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from edge import template
 from edge.mapping_settings import Kind
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings
+from edge.thin_settings import Thin
 from twin.settings import Key, Settings
 
 
@@ -24,11 +25,14 @@ class GroupedSignal(Settings):
     sampling_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = None
     queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     deadband: Annotated[float, Field(gt=0)] | None = None
+    thin: Thin | None = None
 
     @model_validator(mode="after")
     def _a_text_is_no_quantity(self) -> Self:
         if self.kind == "text" and (self.unit or self.deadband is not None):
             raise ValueError("a text has no unit and no deadband; remove them or choose another kind")
+        if self.thin is not None:
+            self.thin.refuse(self.kind)
         if self.kind == "state" and self.unit:
             raise ValueError("a state has no unit; remove it or choose another kind")
         return self
@@ -88,6 +92,7 @@ def _item(group: OpcUaGroup, signal: GroupedSignal, words: dict[str, str], path:
             sampling_ms=group.sampling_ms if signal.sampling_ms is None else signal.sampling_ms,
             queue=group.queue if signal.queue is None else signal.queue,
             deadband=signal.deadband,
+            thin=signal.thin,
         )
     except ValidationError as error:
         return error

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from operator import itemgetter
 
+from edge.deadband import Thinner, thin_keys
 from edge.sources.opcua_channel import Channel, Refused, SessionMemory, door, open_channel
 from edge.sources.opcua_clock import ServerClock
 from edge.sources.opcua_decode import Decoder, Publication
@@ -50,7 +51,8 @@ _WHO = (
 _NO_SERVICE = (0, 1)  # Part 4, ServiceLevel: maintenance, no data
 
 _source_ns = itemgetter(1)
-Kept = tuple[tuple[int, int] | None, list[Reading], list[Gap]]
+_LOOK_S = 1.0  # how often heartbeats are looked at
+Kept = tuple[tuple[int, int] | None, list[Reading], list[Gap], dict[str, bytes]]
 
 
 class OpcUaSource:
@@ -59,7 +61,7 @@ class OpcUaSource:
     Args:
         settings: of this source.
         handles: every signal path of its items → the signal's place in the node's schema.
-        memory: keeps the gaps that are still to be filled from the server's history.
+        memory: keeps the gaps that are still to be filled from the server's history, and the lines of swinging doors.
         unread_since_ns: from then on its signals are unread; 0: from their first reading on.
     """
 
@@ -98,6 +100,9 @@ class OpcUaSource:
         self._server_clock: ServerClock = ServerClock(settings.clock_tolerance_s, correct=settings.clock == "correct")
         self._measured_s: float = 0.0
         self.backfill: Backfill = Backfill(settings, self._table, memory, self._server_clock, clock)
+        bands = {item.handle: item.settings.thin.band for item in self._table.items if item.settings.thin}
+        self._thinner: Thinner = Thinner(bands, thin_keys(settings.name, handles))
+        self._lines: Memory | None = memory
         self._memory: SessionMemory | None = None
         self._unkept: asyncio.Queue[Kept] = asyncio.Queue(_MOST_UNKEPT)
         self._rejected: set[int] = set()
@@ -122,8 +127,10 @@ class OpcUaSource:
     async def run(self, sink: Sink) -> None:
         """Read for ever; see `Source.run`."""
         try:
+            await self._thinner.resume(self._lines, sink, self._clock())
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep(sink), name=f"{self.name} keep")
+                group.create_task(self._beat(), name=f"{self.name} heartbeat")
                 group.create_task(self._connect_forever(sink), name=f"{self.name} connect")
         except ExceptionGroup as errors:
             mistakes = errors.subgroup(ConfigError)
@@ -172,6 +179,7 @@ class OpcUaSource:
             "tolerated_outages_s": shortest,
             "open_gaps": self._ledger.waiting,
             "security": self._security.facts(),
+            "withheld": self._thinner.withheld,
             **asdict(living.counters),
             **self._server_clock.facts(),
             **self.backfill.facts(),
@@ -331,7 +339,8 @@ class OpcUaSource:
         if publication.carries_data:
             acknowledgement = (publication.subscription_id, publication.sequence_number)
         if acknowledgement is not None or gaps:
-            await self._unkept.put((acknowledgement, publication.readings, gaps))
+            readings = self._thinner.thin(publication.readings)
+            await self._unkept.put((acknowledgement, readings, gaps, self._thinner.unsaved()))
         if publication.status is not None and publication.status >> 31:
             if subscription is not None:
                 subscription.usable = False
@@ -351,6 +360,13 @@ class OpcUaSource:
             self._rejected.add(handle)
             log.warning("source %s: values of item %d are dropped: %s", self.name, handle, why)
 
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            beats = self._thinner.due(self._clock())
+            if beats:
+                await self._unkept.put((None, beats, [], self._thinner.unsaved()))
+
     async def _keep(self, sink: Sink) -> None:
         while True:
             messages = [await self._unkept.get()]
@@ -359,11 +375,12 @@ class OpcUaSource:
                 messages.append(self._unkept.get_nowait())
                 readings = readings + messages[-1][1]
                 gaps = gaps + messages[-1][2]
-            if readings or gaps:
-                await sink.keep(readings, await self.backfill.take_up(gaps) if gaps else ())
+            lines = {key: state for message in messages for key, state in message[3].items()}
+            if readings or gaps or lines:
+                await sink.keep(readings, await self.backfill.take_up(gaps) if gaps else (), remembered=lines)
                 self._values += len(readings)
                 self._newest_ns = max(self._newest_ns, max(map(_source_ns, readings), default=0))
-            self._subscriptions.acknowledgements += [found for found, _, _ in messages if found is not None]
+            self._subscriptions.acknowledgements += [found for found, _, _, _ in messages if found is not None]
 
     def _enter(self, state: SourceState, detail: str) -> None:
         if state is not self._state:

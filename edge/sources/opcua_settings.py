@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from edge.thin_settings import Thin
 from twin.settings import Settings
 
 _NODE = re.compile(r"(?:nsu=(?P<uri>[^;]+);|ns=(?P<index>\d{1,5});)?(?P<identifier>[isgb]=.+)", re.DOTALL)
@@ -103,13 +104,16 @@ class OpcUaItem(Settings):
     sampling_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = None
     queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     deadband: Annotated[float, Field(gt=0)] | None = None  # absolute, in the node's unit, applied by the server
+    thin: Thin | None = None  # what of it the edge leaves out
     events: bool = False  # the node's events and alarms, as texts, instead of its value
     least_severity: Annotated[int, Field(ge=0, le=1000)] = 0  # of an event that is kept
 
     @model_validator(mode="after")
-    def _events_are_texts(self) -> Self:
+    def _fits_its_kind(self) -> Self:
         if self.events and (self.kind != "text" or self.deadband is not None or self.sampling_ms is not None):
             raise ValueError("events are texts without deadband and sampling; say kind: text")
+        if self.thin is not None:
+            self.thin.refuse(self.kind)
         return self
 
 

@@ -28,7 +28,9 @@ class MemorySink:
     def __post_init__(self) -> None:
         self.open.set()
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
+    async def keep(
+        self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE, **_how: object
+    ) -> None:
         await self.open.wait()
         self.history += readings if lane is Lane.HISTORY else ()
         self.readings += readings

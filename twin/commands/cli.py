@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import importlib.metadata
+import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -208,6 +209,63 @@ def edge_map(
         typer.echo(line)
     if not tried.useful:
         raise typer.Exit(1)
+
+
+@edge_app.command("size")
+def edge_size(
+    config: Configuration,
+    rate: Annotated[
+        list[str] | None, typer.Option("--rate", help="source=values per second; may be repeated. MQTT needs it.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(help="An outage that must fit, else status 1.", min=0)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """How many values and bytes per second come, and how long an outage fits into the spool and on its disk."""
+    from twin.commands.spool_size import sizing_document, sizing_lines, spool_size
+
+    sizing = spool_size(config, rate or (), days)
+    _show(sizing_lines(sizing), sizing_document(sizing) if as_json else None)
+    if not sizing.fits:
+        raise typer.Exit(1)
+
+
+@edge_app.command("status")
+def edge_status(
+    config: Configuration,
+    over_s: Annotated[float, typer.Option("--over", help="Seconds between the two looks that give the rate.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """What waits in the spool beside the running agent, since when, how full it is; status 1 when values are lost."""
+    from twin.commands.spool_status import spool_status, status_document, status_lines
+
+    status = spool_status(config, over_s)
+    _show(status_lines(status), status_document(status) if as_json else None)
+    if status.dropping:
+        raise typer.Exit(1)
+
+
+@edge_app.command("tail")
+def edge_tail(
+    config: Configuration,
+    signal: Annotated[str, typer.Option(help="Only signals like this: factory/*/temperature.")] = "*",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    count: Annotated[int, typer.Option("-n", help="So many of the newest readings that wait.", min=0)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per reading.")] = False,
+) -> None:
+    """The readings that wait in the spool: time, signal, value, unit, quality."""
+    from twin.commands.spool_tail import tail
+
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in tail(config, signal=signal, count=count, follow=follow, as_json=as_json):
+            typer.echo(line)
+
+
+def _show(lines: Iterable[str], document: dict[str, object] | None) -> None:
+    if document is not None:
+        typer.echo(json.dumps(document))
+        return
+    for line in lines:
+        typer.echo(line)
 
 
 @edge_app.command("mappings")
