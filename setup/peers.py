@@ -1,6 +1,7 @@
-"""Installs the peers that the tests talk to: an OPC UA server that this project did not write."""
+"""Installs the peers that the tests talk to: an OPC UA server and Sparkplug nodes that this project did not write."""
 
 from page import ROOT, install
 
 if __name__ == "__main__":
-    install(ROOT / "tests" / "peers" / "opcua")
+    for peers in ("opcua", "sparkplug"):
+        install(ROOT / "tests" / "peers" / peers)

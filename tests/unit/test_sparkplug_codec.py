@@ -1,7 +1,9 @@
 """Sparkplug's payloads, topics and STATE: what goes in comes out, and nothing but `Rejected` comes of nonsense."""
 
+import gzip
 import math
 import struct
+import zlib
 
 import pytest
 from hypothesis import given
@@ -250,6 +252,14 @@ def test_one_bad_metric_does_not_take_the_others_along() -> None:
     found = decode(message.SerializeToString()).metrics
     assert [type(metric.value) for metric in found] == [Unreadable, Unreadable, Unreadable, float]
     assert [metric.name for metric in found][-1] == "good"
+
+
+def test_a_compressed_payload_is_read_and_one_that_has_no_end_refused() -> None:
+    inner = Payload((Metric("m", 1.5, DataType.DOUBLE),), 1_000, 7)
+    for body in (zlib.compress(encode(inner)), gzip.compress(encode(inner))):
+        assert decode(encode(Payload(uuid="SPBV1.0_COMPRESSED", body=body))) == inner
+    for body in (zlib.compress(bytes(17 << 20)), zlib.compress(encode(inner))[:-5], b"nonsense"):
+        assert refusal(encode(Payload(uuid="SPBV1.0_COMPRESSED", body=body))) == "malformed"
 
 
 def test_nan_is_a_value() -> None:

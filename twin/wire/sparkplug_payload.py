@@ -4,6 +4,7 @@ In: octets. Out: a protobuf message for `twin.wire.sparkplug`, or `Rejected`. Na
 sparkplug_b.proto in the specification; extensions are left out, which a reader skips as unknown fields.
 """
 
+import zlib
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -12,10 +13,12 @@ from google.protobuf.message import DecodeError
 from twin.errors import Rejected
 
 MOST_BYTES = 16 << 20
+COMPRESSED = "SPBV1.0_COMPRESSED"  # the uuid of a payload whose body is another one, by deflate or gzip; before 3.0
 
 _PACKAGE = "fabriquay.sparkplug"
 _LABELS = {"optional": 1, "repeated": 3}
 _TYPES = {"double": 1, "float": 2, "uint64": 4, "bool": 8, "string": 9, "bytes": 12, "uint32": 13}
+_ANY_HEADER = zlib.MAX_WBITS | 32  # of zlib or gzip
 _MESSAGE = 11  # a type that is none of the scalars is a message
 _VALUE = "oneof"  # the alternatives of a message's value
 
@@ -70,9 +73,19 @@ def parse(data: bytes) -> Any:  # noqa: ANN401
     message = new_payload()
     try:
         message.ParseFromString(data)
-    except (DecodeError, ValueError) as error:  # ValueError: a text that is not UTF-8
+        if message.uuid == COMPRESSED:
+            message.ParseFromString(_inflated(message.body))
+    except (DecodeError, ValueError, zlib.error) as error:  # ValueError: a text that is not UTF-8
         raise Rejected("malformed", f"not a Sparkplug B payload: {error}") from error
     return message
+
+
+def _inflated(body: bytes) -> bytes:
+    stream = zlib.decompressobj(_ANY_HEADER)
+    data = stream.decompress(body, MOST_BYTES)
+    if not stream.eof:
+        raise ValueError(f"a compressed payload that does not end within {MOST_BYTES} bytes")
+    return data
 
 
 def _build() -> Any:  # noqa: ANN401
