@@ -168,8 +168,9 @@ def _sparkplug(
     assert settings.sparkplug is not None  # noqa: S101
     handles = {entry.path: entry.handle for entry in schema.entries}
     devices = {source.name: [handles[feed.path] for feed in signals_of(source)] for source in settings.sources}
-    metrics = NodeMetrics(schema.entries, devices, settings.sparkplug.keep_values)
-    return SparkplugNode(settings.sparkplug, settings.node, settings.broker, metrics, statuses, memory, clock)
+    wanted = settings.sparkplug
+    metrics = NodeMetrics(schema.entries, devices, wanted.keep_values, aliases=wanted.aliases)
+    return SparkplugNode(wanted, settings.node, settings.broker, metrics, statuses, memory, clock)
 
 
 async def _supervised(

@@ -37,13 +37,23 @@ class NodeMetrics:
         entries: all signals of the agent.
         sources: name of each → handles of its signals.
         keep_values: readings of one device that wait at most.
+        aliases: False to name metrics in every message.
     """
 
-    def __init__(self, entries: Iterable[SchemaEntry], sources: Mapping[str, Sequence[int]], keep_values: int) -> None:
+    def __init__(
+        self,
+        entries: Iterable[SchemaEntry],
+        sources: Mapping[str, Sequence[int]],
+        keep_values: int,
+        *,
+        aliases: bool = True,
+    ) -> None:
         by_handle = {entry.handle: entry for entry in entries}
         self._devices = {name: _Device([by_handle[handle] for handle in own]) for name, own in sources.items()}
         self._device_of = {handle: self._devices[name] for name, own in sources.items() for handle in own}
         self._texts = frozenset(handle for handle, entry in by_handle.items() if entry.kind == "text")
+        self._paths = {handle: entry.path for handle, entry in by_handle.items()}
+        self._aliases = aliases
         self._keep_values = keep_values
         self._last: dict[int, Reading] = {}
         self._told_ms: dict[int, int] = {}  # newest time that was published live
@@ -112,13 +122,14 @@ class NodeMetrics:
     def _born(self, entry: SchemaEntry, now_ms: int) -> Metric:
         datatype = DataType.STRING if entry.kind == "text" else DataType.DOUBLE
         properties = {"engUnit": Property(entry.unit, DataType.STRING)} if entry.unit else {}
+        alias = entry.handle if self._aliases else None
         last = self._last.get(entry.handle)
         if last is None:
-            return Metric(entry.path, None, datatype, now_ms, entry.handle, properties=properties)
+            return Metric(entry.path, None, datatype, now_ms, alias, properties=properties)
         at_ms = last.source_ns // 1_000_000
         self._told_ms[entry.handle] = at_ms
         properties = {**properties, **self._quality(last)}
-        return Metric(entry.path, _value(last), datatype, at_ms, entry.handle, properties=properties)
+        return Metric(entry.path, _value(last), datatype, at_ms, alias, properties=properties)
 
     def _told(self, reading: Reading, *, old: bool) -> Metric:
         at_ms = reading.source_ns // 1_000_000
@@ -127,10 +138,9 @@ class NodeMetrics:
             self._told_ms[reading.handle] = at_ms
         # The specification would rather not have the datatype in DATA; readers without a memory of births need it.
         datatype = DataType.STRING if reading.handle in self._texts else DataType.DOUBLE
+        name, alias = (None, reading.handle) if self._aliases else (self._paths[reading.handle], None)
         quality = self._quality(reading)
-        return Metric(
-            None, _value(reading), datatype, at_ms, reading.handle, is_historical=late, properties=quality
-        )  # fmt: skip
+        return Metric(name, _value(reading), datatype, at_ms, alias, is_historical=late, properties=quality)
 
     def _quality(self, reading: Reading) -> dict[str, Property]:
         """Said where it is not good, and once more when it is good again."""

@@ -17,6 +17,7 @@ class SparkplugNodeSettings(Settings):
     broker: BrokerSettings | None = None  # null: the agent's
     primary_host: str | None = None  # null: published whether anybody listens or not
     period_ms: Annotated[float, Field(ge=10, le=60_000)] = 500.0  # values that come within share a message
+    aliases: bool = True  # False: DATA bears names, for readers that do not know aliases
     keep_values: Annotated[int, Field(ge=0)] = 50_000  # of each device in memory, while broker or host is away
 
     @field_validator("group", "node", "primary_host")

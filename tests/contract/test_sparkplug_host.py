@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.contract.sparkplug_peers import Peer, edge_node
+from tests.contract.sparkplug_peers import Peer, edge_node, wrapper
 from tests.servers import Broker, mosquitto, postgres
 from tests.waiting import until
 from twin.commands.run import expected
@@ -302,6 +302,25 @@ async def test_a_broker_that_comes_back_is_told_the_state_and_nodes_are_asked(br
         device_birth(node, u, metric("power", 2.0, u, alias=1))
         await until_values(twin, f"{MILL}/power", [1.0, 2.0])
         assert [(start, cause) for start, _, cause in await twin.gaps(f"{MILL}/power")] == [(t, "session-lost")]
+
+
+async def test_a_library_with_habits_of_its_own_is_understood(broker: Broker, store: Store) -> None:
+    """mqtt-spb-wrapper: births say DATA/power where data say power, and its deaths count on from the births."""
+    async with hosting(broker, store) as twin, wrapper("edge", broker.port, "plant", "wrapped") as node:
+        await until_state(twin, online=True)
+        for words in ({"set": {"x": 1.0}}, {"device": {"power": 1.5, "state": -3, "order": "order 7"}}):
+            node.tell(**words)
+            await node.until(lambda line: line.get("done"))
+        for power in (2.5, 3.5):
+            node.tell(device={"power": power, "state": -4, "order": "order 8"})
+            await node.until(lambda line: line.get("done"))
+        await until_values(twin, f"{MILL}/power", [2.5, 3.5])
+        assert (await values(twin, f"{MILL}/state"))[-1] == -4.0
+        assert {text for (text,) in await twin.query("SELECT text FROM sample_text")} == {"order 8"}
+        assert twin.counters.sparkplug_rebirths == 1
+        assert (await twin.rejected()).keys() == {"unknown-signal"}
+        node.tell(die=True)
+        await until(lambda: twin.reports.get("plant:wrapped", {}).get("status") == "offline", "the death")
 
 
 async def test_nonsense_is_counted_and_named_and_the_next_message_read(broker: Broker, store: Store) -> None:

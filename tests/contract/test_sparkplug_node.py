@@ -12,7 +12,7 @@ import pytest
 
 from edge.agent import run_agent
 from edge.config import load_agent
-from tests.contract.sparkplug_peers import Peer, reader
+from tests.contract.sparkplug_peers import Peer, reader, wrapper
 from tests.fault.proxy import Proxy
 from tests.servers import Broker, mosquitto
 from tests.waiting import until
@@ -199,6 +199,25 @@ async def test_a_node_whose_line_breaks_is_dead_by_its_will_and_then_says_what_w
                 told = (await said(peer, DEVICE.format("DDATA")))["metrics"]
                 found |= {(one["timestamp"], one["value"]) for one in told}
             assert found == {(t, 0.0), (t + 1, 1.0), (t + 2, 2.0)}
+
+
+async def test_an_application_that_knows_no_aliases_reads_names(
+    tmp_path: Path, broker: Broker, devices: Broker
+) -> None:
+    """mqtt-spb-wrapper as a reader; it also asks for the births that it has missed."""
+    async with agent(tmp_path, broker, devices, aliases=False), gates(devices) as client:
+        async with host(broker) as peer:
+            peer.tell(topic=NODE.format("NCMD"), payload={"timestamp": 0, "metrics": []})
+        async with wrapper("app", broker.port, "port", "app-1") as app:
+            await app.until(lambda line: line.get("ready"))
+            app.tell(command="Node Control/Rebirth", node="gate-7")
+            born = by_name((await app.until(lambda line: line.get("topic") == DEVICE.format("DBIRTH")))["payload"])
+            assert born["terminal/gates/lane-1/queue"]["properties"]["key_value"] == {"engUnit": "m"}
+            await measure(client, now_ms(), 2.5, "B-XY 1")
+            told = by_name((await app.until(lambda line: line.get("topic") == DEVICE.format("DDATA")))["payload"])
+            assert {name: one["value"] for name, one in told.items()} == {
+                "terminal/gates/lane-1/queue": 2.5, "terminal/gates/lane-1/truck": "B-XY 1",
+            }  # fmt: skip
 
 
 def test_a_name_that_sparkplug_does_not_allow_is_told_with_its_line(tmp_path: Path) -> None:

@@ -101,6 +101,13 @@ def test_quality_is_said_where_it_is_not_good_and_when_it_is_good_again() -> Non
     assert found[1].value is None
 
 
+def test_without_aliases_every_message_bears_names() -> None:
+    metrics = NodeMetrics(ENTRIES, SOURCES, 10, aliases=False)
+    assert {(one.name, one.alias) for one in metrics.device_birth("lathe", T0).metrics} == {("a/lathe/state", None)}
+    metrics.offer([reading(2, 1.0, T0 + 1)])
+    assert [(one.name, one.alias) for one in data(metrics, "lathe").metrics] == [("a/lathe/state", None)]
+
+
 def test_a_value_that_is_only_repeated_is_no_news() -> None:
     metrics = node()
     metrics.offer([reading(0, 1.0, T0, Quality.HELD)])

@@ -78,13 +78,29 @@ def test_data_of_an_unknown_node_metric_or_device_wants_a_rebirth() -> None:
     node.birth(double("power", 1.0, alias=1))
     for kind, device, metric in (
         (Kind.NDATA, "", data(2, 1.0, T0)),
-        (Kind.NDATA, "", double("other", 1.0)),
+        (Kind.NDATA, "", Metric("other", 1.0)),
         (Kind.DDATA, "press", data(1, 1.0, T0)),
     ):
         out = node.say(kind, device, metric)
         assert out.rebirth
         assert not out.values
         assert [refusal.reason for _, refusal in out.refusals] == ["no-birth"]
+
+
+def test_a_named_and_typed_metric_without_a_birth_is_read_and_its_birth_asked_for_once() -> None:
+    node = Node()
+    node.birth(double("DATA/power", 1.0))
+    out = node.say(Kind.NDATA, "", double("power", 2.0, T0 + S))
+    assert (numbers(out), bool(out.rebirth)) == ([("power", 2.0)], True)
+    out = node.say(Kind.NDATA, "", double("power", 3.0, T0 + 2 * S))
+    assert (numbers(out), out.rebirth) == ([("power", 3.0)], "")
+
+
+def test_a_death_that_is_ahead_of_its_birth_counts() -> None:
+    for born, died, counts in ((0, 1, True), (255, 0, True), (5, 4, False), (0, 255, False)):
+        node = Node()
+        node.birth(double("v", 1.0), bd_seq=born)
+        assert node.death(died, T0).changed is counts
 
 
 def test_messages_in_the_wrong_order_are_put_right() -> None:

@@ -83,6 +83,7 @@ class Session:
         self._aliases: dict[int, Key] = {}
         self._last_ns: dict[Key, int] = {}
         self._doubts: dict[Key, _Doubt] = {}
+        self._asked = False  # for the birth of a metric that can be read without
         self._ordered = False  # since the last birth nothing is missing
         self.born: bool = False
         self.since_ns: int = 0  # when `born` changed
@@ -198,13 +199,19 @@ class Session:
 
     def _node_death(self, payload: Payload, now_ns: int, out: Outcome) -> None:
         bd_seq = _bd_seq(payload)
-        if not self.born or (bd_seq is not None and self._bd_seq is not None and bd_seq != self._bd_seq):
+        if not self.born or self._is_older(bd_seq):
             return  # the will of a session that a newer birth has replaced
         if self._waiting:
             self._give_up(out)
         out.changed, out.rebirth = True, ""
         self._end(now_ns)
         self._doubt(self._last_ns, GapCause.DEVICE_UNREACHABLE, "the edge node is offline (NDEATH)")
+
+    def _is_older(self, bd_seq: int | None) -> bool:
+        """One that is ahead is of a session whose birth was not heard, or of a library that counts too often."""
+        if bd_seq is None or self._bd_seq is None:
+            return False
+        return (bd_seq - self._bd_seq) % SEQUENCE > SEQUENCE // 2
 
     def _end(self, now_ns: int) -> None:
         if self.born:
@@ -232,14 +239,21 @@ class Session:
         for metric in message.payload.metrics:
             key = self._key(message.device, metric)
             datatype = self._datatypes.get(message.device, {}).get(key.name) if key else None
-            if key is None or datatype is None:
-                name = metric.name or f"alias {metric.alias}"
-                out.refusals.append(
-                    (Key(message.device, name), Refusal(name, "no-birth", "no birth names this metric"))
-                )
-                out.rebirth = out.rebirth or f"{name} stands in no birth"
-            elif is_data(key.name):
+            if datatype is None:
+                self._unborn(message.device, metric, out)
+                datatype = metric.datatype
+            if key is not None and datatype is not None and is_data(key.name):
                 self._read(key, metric.typed(datatype), message.payload, message.at_ns, None, out)
+
+    def _unborn(self, device: str, metric: Metric, out: Outcome) -> None:
+        """Against the specification: asked for once; what bears its name and datatype is read all the same."""
+        name = metric.name or f"alias {metric.alias}"
+        if metric.name and metric.datatype is not None:
+            out.rebirth = out.rebirth or ("" if self._asked else f"{name} stands in no birth")
+            self._asked = True
+            return
+        out.refusals.append((Key(device, name), Refusal(name, "no-birth", "no birth names this metric")))
+        out.rebirth = out.rebirth or f"{name} stands in no birth"
 
     def _key(self, device: str, metric: Metric) -> Key | None:
         if metric.alias is not None and metric.alias in self._aliases:
