@@ -77,9 +77,9 @@ def values_of(
     else:
         time_ns = time_ms * 1_000_000
     if isinstance(metric.value, DataSet):
-        yield from _columns(name, metric.value, Value(name, time_ns, 0.0, quality, metric.is_historical))
-        return
-    yield _one(name, metric.value, metric.datatype, Value(name, time_ns, 0.0, quality, metric.is_historical))
+        yield from _columns(name, metric.value, time_ns, quality, metric.is_historical)
+    else:
+        yield _one(name, metric.value, metric.datatype, time_ns, quality, metric.is_historical)
 
 
 def quality_of(properties: PropertySet) -> int:
@@ -90,34 +90,33 @@ def quality_of(properties: PropertySet) -> int:
     return _QUALITIES.get(found.value, Quality.UNCERTAIN) if isinstance(found.value, int) else Quality.UNCERTAIN
 
 
-def _one(name: str, value: object, datatype: DataType, common: Value) -> Value | Refusal:
+def _one(name: str, value: object, datatype: DataType, time_ns: int, quality: int, historical: bool) -> Value | Refusal:
+    if isinstance(value, bool | int | float):
+        return Value(name, time_ns, float(value), quality, historical)
+    if isinstance(value, str):
+        return Value(name, time_ns, value, quality, historical)
     if value is None:
         nothing = "" if datatype in TEXTS else math.nan
-        quality = (common.quality & ~Quality.SEVERITY) | Quality.BAD
-        return common._replace(name=name, value=nothing, quality=quality)
+        return Value(name, time_ns, nothing, (quality & ~Quality.SEVERITY) | Quality.BAD, historical)
     if isinstance(value, Unreadable):
         return Refusal(name, "malformed", value.detail)
-    if isinstance(value, str):
-        return common._replace(name=name, value=value)
-    if isinstance(value, bool | int | float):
-        return common._replace(name=name, value=float(value))
     return Refusal(name, "no-signal", f"a {datatype.name} is neither a number nor a text")
 
 
-def _columns(name: str, table: DataSet, common: Value) -> Iterator[Value | Refusal]:
+def _columns(name: str, table: DataSet, time_ns: int, quality: int, historical: bool) -> Iterator[Value | Refusal]:
     """Each column a signal; several rows need a column of times to tell them apart."""
     clock = table.types.index(DataType.DATE_TIME) if DataType.DATE_TIME in table.types else None
     if len(table.rows) > 1 and clock is None:
         yield Refusal(name, "no-times", f"{len(table.rows)} rows without a column of times")
         return
     for row in table.rows:
-        at = common
+        at_ns, sure = time_ns, quality
         if clock is not None:
             time_ms = row[clock]
             if not isinstance(time_ms, int) or time_ms > MOST_MS:
                 yield Refusal(name, "out-of-time", f"{time_ms!r} ms since 1970 is no time")
                 continue
-            at = common._replace(time_ns=time_ms * 1_000_000, quality=common.quality & ~Quality.TIME_ADJUSTED)
+            at_ns, sure = time_ms * 1_000_000, quality & ~Quality.TIME_ADJUSTED
         for place, (column, datatype) in enumerate(zip(table.columns, table.types, strict=True)):
             if place != clock:
-                yield _one(f"{name}/{column}", row[place], datatype, at)
+                yield _one(f"{name}/{column}", row[place], datatype, at_ns, sure, historical)

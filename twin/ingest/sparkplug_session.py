@@ -277,7 +277,7 @@ class Session:
                 time_ns = min(found.time_ns, now_ns) if born_ns is None else born_ns
                 out.births.append(Birth(one, unit, time_ns, first=last_ns is None))
             late = found.historical or (last_ns is not None and found.time_ns < last_ns)
-            out.values.append((one, found._replace(historical=late)))
+            out.values.append((one, found if late == found.historical else found._replace(historical=late)))
             self._account(one, min(found.time_ns, now_ns), None if found.historical else born_ns, late, out)
 
     def _account(self, key: Key, time_ns: int, born_ns: int | None, late: bool, out: Outcome) -> None:

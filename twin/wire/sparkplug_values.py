@@ -84,12 +84,12 @@ def datatype_of(number: int) -> DataType | None:
     """
     if number == 0:
         return None
-    if number not in _NUMBERS:
+    if number not in _BY_NUMBER:
         raise Rejected("malformed", f"Sparkplug B 3.0 has no datatype {number}")
-    return DataType(number)
+    return _BY_NUMBER[number]
 
 
-_NUMBERS = frozenset(DataType)
+_BY_NUMBER = {int(datatype): datatype for datatype in DataType}
 
 
 def to_wire(value: object, datatype: DataType) -> tuple[str, Scalar]:
