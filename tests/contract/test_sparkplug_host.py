@@ -317,7 +317,7 @@ async def test_a_library_with_habits_of_its_own_is_understood(broker: Broker, st
         await until_values(twin, f"{MILL}/power", [2.5, 3.5])
         assert (await values(twin, f"{MILL}/state"))[-1] == -4.0
         assert {text for (text,) in await twin.query("SELECT text FROM sample_text")} == {"order 8"}
-        assert twin.counters.sparkplug_rebirths == 1
+        assert twin.counters.sparkplug_rebirths == 0
         assert (await twin.rejected()).keys() == {"unknown-signal"}
         node.tell(die=True)
         await until(lambda: twin.reports.get("plant:wrapped", {}).get("status") == "offline", "the death")

@@ -83,7 +83,6 @@ class Session:
         self._aliases: dict[int, Key] = {}
         self._last_ns: dict[Key, int] = {}
         self._doubts: dict[Key, _Doubt] = {}
-        self._asked = False  # for the birth of a metric that can be read without
         self._ordered = False  # since the last birth nothing is missing
         self.born: bool = False
         self.since_ns: int = 0  # when `born` changed
@@ -239,21 +238,15 @@ class Session:
         for metric in message.payload.metrics:
             key = self._key(message.device, metric)
             datatype = self._datatypes.get(message.device, {}).get(key.name) if key else None
-            if datatype is None:
-                self._unborn(message.device, metric, out)
-                datatype = metric.datatype
-            if key is not None and datatype is not None and is_data(key.name):
+            if datatype is None:  # against the specification; some libraries give name and datatype in every message
+                datatype = metric.datatype if metric.name else None
+            if key is None or datatype is None:
+                name = metric.name or f"alias {metric.alias}"
+                unborn = Refusal(name, "no-birth", "no birth names this metric")
+                out.refusals.append((Key(message.device, name), unborn))
+                out.rebirth = out.rebirth or f"{name} stands in no birth"
+            elif is_data(key.name):
                 self._read(key, metric.typed(datatype), message.payload, message.at_ns, None, out)
-
-    def _unborn(self, device: str, metric: Metric, out: Outcome) -> None:
-        """Against the specification: asked for once; what bears its name and datatype is read all the same."""
-        name = metric.name or f"alias {metric.alias}"
-        if metric.name and metric.datatype is not None:
-            out.rebirth = out.rebirth or ("" if self._asked else f"{name} stands in no birth")
-            self._asked = True
-            return
-        out.refusals.append((Key(device, name), Refusal(name, "no-birth", "no birth names this metric")))
-        out.rebirth = out.rebirth or f"{name} stands in no birth"
 
     def _key(self, device: str, metric: Metric) -> Key | None:
         if metric.alias is not None and metric.alias in self._aliases:
