@@ -17,14 +17,15 @@ from tests.contract.sparkplug_peers import Peer, edge_node, wrapper
 from tests.servers import Broker, mosquitto, postgres
 from tests.waiting import until
 from twin.commands.run import expected
+from twin.ingest import commit
 from twin.ingest.ports import Counters
 from twin.ingest.receive import run_ingest
 from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.plant.load import load_plant
 from twin.store.connect import Store, open_store
-from twin.wire.mqtt import BrokerSettings, connect
-from twin.wire.sparkplug import Metric, Payload, encode
-from twin.wire.sparkplug_topic import HostState, state
+from twin.wire.mqtt import BrokerSettings, Client, connect
+from twin.wire.sparkplug import DataType, Metric, Payload, encode
+from twin.wire.sparkplug_topic import Address, HostState, Kind, state
 
 PLANT = load_plant(Path(__file__).resolve().parents[2] / "configs" / "plant.yaml")
 RULE = {"group": "plant", "device": "{unit}", "metric": "{signal}", "signal": "factory/machining/{unit}/{signal}"}
@@ -61,12 +62,13 @@ class Twin:
     ids: dict[str, int]
     counters: Counters = field(default_factory=Counters)
     reports: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def hear(self, node: str, report) -> None:
         self.reports[node] = dict(report)
 
     async def take(self, _committed) -> None:
-        pass
+        await self.gate.wait()
 
     async def samples(self, path: str) -> list[tuple[int, float, int, int]]:
         """Milliseconds, value, quality, lane."""
@@ -103,6 +105,7 @@ class Twin:
 @asynccontextmanager
 async def hosting(broker: Broker, store: Store, **more) -> AsyncIterator[Twin]:
     twin = Twin(broker, store, await store.plants.register(PLANT))
+    twin.gate.set()
     settings = SparkplugSettings.model_validate(
         {"host": "twin", "signals": [RULE], "reorder_s": 0.5, "rebirth_s": 1, **more}
     )
@@ -323,6 +326,33 @@ async def test_a_library_with_habits_of_its_own_is_understood(broker: Broker, st
         await until(lambda: twin.reports.get("plant:wrapped", {}).get("status") == "offline", "the death")
 
 
+async def test_what_a_slow_store_makes_the_broker_drop_lies_in_a_gap(
+    broker: Broker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """QoS 0 to a reader that does not read: Mosquitto drops. Each value is stored, or lies in a gap."""
+    monkeypatch.setattr(commit, "MOST_WAITING_ROWS", 500)
+    count, alias = 40_000, 1
+    async with hosting(broker, store) as twin, raw_node(broker) as node:
+        await until_state(twin, online=True)
+        await node.bear()
+        await until_values(twin, f"{MILL}/power", [-1.0])
+        twin.gate.clear()
+        for n in range(count):
+            await node.say(Kind.DDATA, Metric(None, float(n), None, node.t + n, alias), body=bytes(2_000))
+        twin.gate.set()
+        async with asyncio.timeout(60):
+            while not (await twin.gaps(f"{MILL}/power")):
+                count += 1
+                await node.say(Kind.DDATA, Metric(None, float(count - 1), None, node.t + count - 1, alias))
+                await asyncio.sleep(0.05)
+        stored = {at for at, value, _, _ in await twin.samples(f"{MILL}/power") if value >= 0}
+        gaps = await twin.gaps(f"{MILL}/power")
+        missing = {node.t + n for n in range(count)} - stored
+        assert missing
+        assert stored
+        assert not [at for at in missing if not any(start <= at < end for start, end, _ in gaps)]
+
+
 async def test_nonsense_is_counted_and_named_and_the_next_message_read(broker: Broker, store: Store) -> None:
     async with hosting(broker, store) as twin:
         await until_state(twin, online=True)
@@ -332,12 +362,53 @@ async def test_nonsense_is_counted_and_named_and_the_next_message_read(broker: B
             await client.publish("spBv1.0/plant/NBIRTH/odd", encode(Payload((Metric(None, 1.0),), t, 0)))
             await client.publish("spBv1.0/plant/DBIRTH/odd/mill-1", encode(Payload((), t, 999)))
             await client.publish("spBv1.0/plant/WHAT/odd", b"?")
-            await client.publish(state("twin"), HostState(False, 1).to_json(), qos=1, retain=True)
+            for word in (HostState(False, 1).to_json(), b"OFFLINE", b""):
+                await client.publish(state("twin"), word, qos=1, retain=True)
             await until(lambda: twin.counters.malformed == 2 and twin.counters.sparkplug_refused == 1, "the refusals")
         await until_state(twin, online=True)  # somebody else's word that we are offline does not stay
         async with asyncio.timeout(20):
             while (await twin.rejected()).get("malformed", 0) < 3:
                 await asyncio.sleep(0.02)
+
+
+@dataclass
+class RawNode:
+    """An edge node that is as fast as the line; it obeys a Rebirth."""
+
+    client: Client
+    t: int
+    seq: int = 0
+    newest: float = -1.0
+
+    async def say(self, kind: Kind, *metrics: Metric, body: bytes | None = None) -> None:
+        self.seq = 0 if kind is Kind.NBIRTH else (self.seq + 1) % 256
+        if kind is Kind.DDATA and isinstance(metrics[0].value, float):
+            self.newest = metrics[0].value
+        where = Address("plant", kind, "raw", "mill-1" if kind.startswith("D") else "")
+        payload = Payload(metrics, self.t + int(self.newest), self.seq, body=body)
+        await self.client.publish(where.topic, encode(payload))
+
+    async def bear(self) -> None:
+        await self.say(Kind.NBIRTH, Metric("bdSeq", 0, DataType.INT64, self.t))
+        at = self.t + int(self.newest)
+        await self.say(Kind.DBIRTH, Metric("power", self.newest, DataType.DOUBLE, at, 1))
+
+    async def obey(self) -> None:
+        async for _ in self.client.messages():
+            await self.bear()
+
+
+@asynccontextmanager
+async def raw_node(broker: Broker) -> AsyncIterator[RawNode]:
+    async with connect(BrokerSettings(host="127.0.0.1", port=broker.port), client_id="raw") as client:
+        await client.subscribe([(Address("plant", Kind.NCMD, "raw").topic, 1)])
+        node = RawNode(client, now_ms() - 100_000)
+        obeying = asyncio.create_task(node.obey())
+        try:
+            yield node
+        finally:
+            obeying.cancel()
+            await asyncio.gather(obeying, return_exceptions=True)
 
 
 async def until_state(twin: Twin, *, online: bool) -> None:

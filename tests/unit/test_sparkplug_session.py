@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.errors import Rejected
+from twin.ingest import sparkplug_session
+from twin.ingest.admit import EARLIEST_NS
 from twin.ingest.sparkplug_session import Hole, Key, Outcome, Session
 from twin.wire.reading import GapCause, Quality
 from twin.wire.sparkplug import DataSet, DataType, Metric, Payload, Property, Template, Unreadable
@@ -276,6 +278,26 @@ def test_an_alias_that_is_given_twice_is_refused_and_the_first_stays() -> None:
     out = node.birth(double("a", 1.0, alias=1), double("b", 2.0, alias=1))
     assert [key.name for key, _ in out.refusals] == ["b"]
     assert numbers(node.say(Kind.NDATA, "", data(1, 3.0, T0 + S))) == [("a", 3.0)]
+
+
+def test_more_than_anybody_needs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparkplug_session, "MOST_METRICS", 3)
+    monkeypatch.setattr(sparkplug_session, "MOST_DEVICES", 1)
+    node = Node()
+    node.birth(double("a", 1.0))  # bdSeq is one, too
+    out = node.say(Kind.DBIRTH, "press", double("b", 1.0), double("c", 1.0), double("d", 1.0))
+    assert numbers(out) == [("press/b", 1.0)]
+    assert [refusal.reason for _, refusal in out.refusals] == ["too-many"]
+    assert [refusal.reason for _, refusal in node.say(Kind.DBIRTH, "lathe").refusals] == ["too-many"]
+    assert set(node.session.devices) == {"press"}
+
+
+def test_a_clock_that_has_lost_its_battery_makes_no_hole_of_decades() -> None:
+    node = Node()
+    node.birth(double("v", 1.0, 0))
+    node.death(0, T0 + S)
+    (hole,) = node.birth(double("v", 1.0, T0 + 2 * S), at=T0 + 2 * S, bd_seq=1).holes
+    assert hole.from_ns >= EARLIEST_NS
 
 
 def test_a_sequence_number_beyond_255_is_no_message() -> None:

@@ -7,6 +7,7 @@ the sequence number and recorded as a gap.
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -96,7 +97,7 @@ class SparkplugHost:
             ours = HostState(False, self._clock() // 1_000_000)
             try:
                 will = Message(state(self._settings.host), ours.to_json(), 1, True)
-                name = f"fabriquay-sparkplug-{self._settings.host}"
+                name = f"fabriquay-sparkplug-{self._settings.host}-{secrets.token_hex(4)}"
                 async with connect(self._broker, client_id=name, will=will) as client:
                     await self._session(client, ours.timestamp_ms, backoff)
             except* Retryable as group:
@@ -144,10 +145,11 @@ class SparkplugHost:
             messages = []
 
     async def _insist(self, client: Client, message: Message, timestamp_ms: int) -> None:
-        """The will of our last connection may come after the birth of this one."""
+        """Another's word on us does not stay: the will of our last connection may come after the birth of this one."""
         with suppress(Rejected):
-            if message.payload and not HostState.from_json(message.payload).online:
-                await client.publish(message.topic, HostState(True, timestamp_ms).to_json(), qos=1, retain=True)
+            if HostState.from_json(message.payload).online:
+                return
+        await client.publish(message.topic, HostState(True, timestamp_ms).to_json(), qos=1, retain=True)
 
     async def _take(self, messages: list[Message]) -> None:
         """Work on messages; what consecutive ones of one node say goes together."""
@@ -225,7 +227,10 @@ class SparkplugHost:
         for node in self._nodes.values():
             if node.session.born:
                 node.wanted = "the host application was away"
-            node.session.lose(GapCause.SESSION_LOST, "the host application was not connected", self._clock())
+            now_ns, was_there = self._clock(), node.session.born
+            node.session.lose(GapCause.SESSION_LOST, "the host application was not connected", now_ns)
+            if was_there:
+                self._desk.on_health(node.book.node, node.health(now_ns))
 
 
 def _add(gathered: Outcome, outcome: Outcome) -> None:

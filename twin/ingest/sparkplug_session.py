@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twin.errors import Rejected
+from twin.ingest.admit import EARLIEST_NS
 from twin.ingest.sparkplug_samples import Refusal, Value, is_data, unit_of, values_of
 from twin.wire.reading import GapCause
 from twin.wire.sparkplug import DataType, Metric, Payload, Template
 from twin.wire.sparkplug_topic import Kind
 
 MOST_METRICS = 100_000  # of one node
+MOST_DEVICES = 10_000  # likewise
 MOST_WAITING = 128  # messages that wait for an earlier one
 SEQUENCE = 256
 _BD_SEQ = "bdSeq"
@@ -151,6 +153,9 @@ class Session:
 
     def _apply(self, message: _Waiting, out: Outcome) -> None:
         if message.kind is Kind.DBIRTH:
+            if message.device not in self.devices and len(self.devices) >= MOST_DEVICES:
+                self._refuse_many(message.device, "", out)
+                return
             self._birth(message.device, message.payload, message.at_ns, out)
             out.changed = out.changed or not self.devices.get(message.device, False)
             self.devices[message.device] = True
@@ -181,7 +186,11 @@ class Session:
     def _birth(self, device: str, payload: Payload, now_ns: int, out: Outcome) -> None:
         born_ns = now_ns if payload.timestamp_ms is None else min(now_ns, payload.timestamp_ms * 1_000_000)
         datatypes = self._datatypes[device] = {}
+        room = MOST_METRICS - sum(map(len, self._datatypes.values()))
         for metric in payload.metrics:
+            if len(datatypes) >= room:
+                self._refuse_many(device, metric.name or "", out)
+                break
             if not metric.name:
                 out.refusals.append((Key(device, ""), Refusal("", "malformed", "a birth of a metric without a name")))
                 continue
@@ -195,6 +204,11 @@ class Session:
             datatypes.update(_datatypes(metric.name, metric))
             if is_data(metric.name):
                 self._read(key, metric, payload, now_ns, born_ns, out)
+
+    @staticmethod
+    def _refuse_many(device: str, name: str, out: Outcome) -> None:
+        detail = f"more than {MOST_METRICS} metrics or {MOST_DEVICES} devices"
+        out.refusals.append((Key(device, name), Refusal(name, "too-many", detail)))
 
     def _node_death(self, payload: Payload, now_ns: int, out: Outcome) -> None:
         bd_seq = _bd_seq(payload)
@@ -264,7 +278,7 @@ class Session:
                 continue
             last_ns = self._last_ns.get(one)
             if last_ns is None and len(self._last_ns) >= MOST_METRICS:
-                out.refusals.append((one, Refusal(found.name, "too-many", f"more than {MOST_METRICS} metrics")))
+                self._refuse_many(*one, out)
                 continue
             if born_ns is not None or last_ns is None:
                 time_ns = min(found.time_ns, now_ns) if born_ns is None else born_ns
@@ -276,6 +290,7 @@ class Session:
     def _account(self, key: Key, time_ns: int, born_ns: int | None, late: bool, out: Outcome) -> None:
         """The hole before this value, if there is one; a birth says what is now, however old its value is."""
         until_ns = time_ns if born_ns is None else max(born_ns, time_ns)
+        time_ns = max(time_ns, EARLIEST_NS)  # a clock that has lost its battery makes no hole of decades
         if key in self._doubts and (not late or born_ns is not None):
             doubt = self._doubts.pop(key)
             if doubt.from_ns < until_ns:
