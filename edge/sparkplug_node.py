@@ -27,7 +27,6 @@ class _Device:
     def __init__(self, entries: Sequence[SchemaEntry]) -> None:
         self.entries = entries
         self.waiting: deque[Reading] = deque()
-        self.old = 0  # so many of the waiting ones are older than the last birth
 
 
 class NodeMetrics:
@@ -73,7 +72,6 @@ class NodeMetrics:
                 self._last[reading.handle] = reading
             if len(device.waiting) > self._keep_values:
                 device.waiting.popleft()
-                device.old = max(0, device.old - 1)
                 self.dropped += 1
 
     def waiting(self) -> int:
@@ -92,7 +90,6 @@ class NodeMetrics:
         metrics = tuple(self._born(entry, now_ms) for entry in device.entries)
         newest = {id(self._last[entry.handle]) for entry in device.entries if entry.handle in self._last}
         device.waiting = deque(reading for reading in device.waiting if id(reading) not in newest)
-        device.old = len(device.waiting)
         return self._numbered(Payload(metrics, now_ms))
 
     def device_death(self, now_ms: int) -> Payload:
@@ -105,15 +102,13 @@ class NodeMetrics:
         taken = list(islice(device.waiting, MOST_PER_MESSAGE))
         if not taken:
             return None
-        metrics = [self._told(reading, old=place < device.old) for place, reading in enumerate(taken)]
-        return self._numbered(Payload(tuple(metrics), now_ms)), len(taken)
+        return self._numbered(Payload(tuple(map(self._told, taken)), now_ms)), len(taken)
 
     def sent(self, name: str, count: int) -> None:
         """The first `count` that waited need not wait any longer."""
         device = self._devices[name]
         for _ in range(min(count, len(device.waiting))):
             device.waiting.popleft()
-        device.old = max(0, device.old - count)
 
     def _numbered(self, payload: Payload) -> Payload:
         seq, self._seq = self._seq, (self._seq + 1) % _SEQUENCE
@@ -131,9 +126,9 @@ class NodeMetrics:
         properties = {**properties, **self._quality(last)}
         return Metric(entry.path, _value(last), datatype, at_ms, alias, properties=properties)
 
-    def _told(self, reading: Reading, *, old: bool) -> Metric:
+    def _told(self, reading: Reading) -> Metric:
         at_ms = reading.source_ns // 1_000_000
-        late = old or at_ms < self._told_ms.get(reading.handle, 0)
+        late = at_ms <= self._told_ms.get(reading.handle, -1)  # of one time, what a birth said is the newer one
         if not late:
             self._told_ms[reading.handle] = at_ms
         # The specification would rather not have the datatype in DATA; readers without a memory of births need it.

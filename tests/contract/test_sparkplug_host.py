@@ -196,6 +196,8 @@ async def test_births_aliases_qualities_and_history_become_samples(broker: Broke
         assert found["unknown-signal"] >= 1
         assert twin.counters.sparkplug_ignored >= 3
         assert await twin.gaps(f"{MILL}/power") == []
+        counts = [twin.reports["plant:line-1"][name] for name in ("signals", "no_signals")]
+        assert counts == [4, 3]
         await until(lambda: twin.reports.get("plant:line-1", {}).get("status") == "online", "the report of the node")
         assert {source["name"]: source["status"] for source in twin.reports["plant:line-1"]["sources"]} == {
             "mill-1": "connected", "empty": "connected",

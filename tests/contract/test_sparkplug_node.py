@@ -148,15 +148,18 @@ async def test_a_primary_host_is_waited_for_and_gets_what_it_missed_as_history(
             await until(lambda: health["sparkplug"]["waiting"] == 3, "what waits")
             assert not [line for line in peer.said if "BIRTH" in line["topic"]]
             assert health["sparkplug"]["detail"] == "waiting for the primary host them"
-            say_state(peer, True, t - 1)  # older than what was heard: the will of another connection
+            say_state(peer, True, t - 1)  # older than what was heard: of another connection
+            await peer.until(lambda line: line["topic"] == HOST and line["payload"]["timestamp"] == t - 1)
+            await measure(client, t + 3, 3.0)
+            await until(lambda: health["sparkplug"]["waiting"] == 4, "what waits")
+            assert not [line for line in peer.said if "BIRTH" in line["topic"]]
             say_state(peer, True, t + 1)
             await said(peer, NODE.format("NBIRTH"))
             born = by_name(await said(peer, DEVICE.format("DBIRTH")))["terminal/gates/lane-1/queue"]
-            assert (born["value"], born["timestamp"]) == (2.0, t + 2)
+            assert (born["value"], born["timestamp"]) == (3.0, t + 3)
             missed = (await said(peer, DEVICE.format("DDATA")))["metrics"]
             assert [(one["value"], one["timestamp"], one["isHistorical"]) for one in missed] == [
-                (0, t, True),
-                (1, t + 1, True),
+                (n, t + n, True) for n in range(3)
             ]
             say_state(peer, False, t + 1)
             death = by_name(await said(peer, NODE.format("NDEATH")))

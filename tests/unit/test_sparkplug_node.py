@@ -65,6 +65,13 @@ def test_what_comes_late_is_history_because_live_values_must_be_in_order() -> No
     assert [one.is_historical for one in data(metrics, "press").metrics] == [False, True, False]
 
 
+def test_of_one_millisecond_the_birth_says_the_newest_and_the_others_are_history() -> None:
+    metrics = node()
+    metrics.offer([reading(0, 1.0, T0), reading(0, 2.0, T0)])
+    assert metrics.device_birth("press", T0).metrics[0].value == 2.0
+    assert [(one.value, one.is_historical) for one in data(metrics, "press").metrics] == [(1.0, True)]
+
+
 def test_sequence_numbers_go_round_and_begin_anew_with_the_node_birth() -> None:
     metrics = node()
     assert metrics.node_birth(7, T0).seq == 0

@@ -42,16 +42,29 @@ class _Node:
         self.book = Book(group, name, naming)
         self.wanted = ""  # why a Rebirth is wanted
         self.asked_ns = 0
+        self._told = (False, 0, 0)
+
+    def tell(self) -> None:
+        """Into the log, when there is news: once for births that come together."""
+        news = (self.session.born, *self.book.counts)
+        if news != self._told:
+            self._told = news
+            word = "online" if news[0] else "offline"
+            text = "Sparkplug node %s is %s: %d of its metrics are signals, %d are not"
+            logger.info(text, self.book.node, word, *self.book.counts)
 
     def health(self, now_ns: int) -> dict[str, object]:
         """As a gateway reports of itself; its devices are its sources."""
         since, session = rfc3339(self.session.since_ns), self.session
+        signals, no_signals = self.book.counts
         return {
             "format": 1,
             "node": self.book.node,
             "status": "online" if session.born else "offline",
             "at": rfc3339(now_ns) if session.born else since,
             "version": "Sparkplug B",
+            "signals": signals,
+            "no_signals": no_signals,
             "sources": [
                 {
                     "name": device,
@@ -206,6 +219,7 @@ class SparkplugHost:
             async with self._busy:
                 for node in self._nodes.values():
                     await self._hand_over(node, node.session.tick(self._clock()))
+                    node.tell()
                 await self._ask(client)
             await asyncio.sleep(LOOK_S)
 

@@ -47,6 +47,11 @@ class Book:
         """None for a metric that is no signal, or of which no birth was heard."""
         return self._handles.get(key)
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Metrics that are signals, and those that are not."""
+        return len(self._handles), len(self._no_signals)
+
     def path(self, key: Key) -> str:
         """The signal that the rules make of it."""
         return self._naming.named(*self._where, *key).path
