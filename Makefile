@@ -46,4 +46,4 @@ lock: environment ## resolve the dependencies anew
 	sh setup/lock.sh
 
 clean: ## remove what was built here (not the demo's data in .fabriquay)
-	rm -rf .venv .cache dist api/static api/web/node_modules tests/peers/opcua/node_modules .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache dist api/static api/web/node_modules tests/peers/*/node_modules .pytest_cache .ruff_cache .hypothesis

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.config import AgentSettings, SourceSettings, node_schema, signals_of
 from edge.health import HealthReport
@@ -18,12 +19,16 @@ from edge.last_read import LastRead
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.replay_settings import ReplaySettings
-from edge.sources.source import Source, SourceState, SourceStatus
+from edge.sources.source import Memory, Source, SourceState, SourceStatus
 from edge.spool import Spool, open_spool
 from edge.spool_view import newest_key
 from edge.uplink import run_uplink
 from twin.errors import ConfigError
 from twin.wire.reading import Gap, GapCause, Lane, Reading
+from twin.wire.schema import NodeSchema
+
+if TYPE_CHECKING:
+    from edge.sparkplug import SparkplugNode
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +56,7 @@ class SourceSink:
         self._remembered_ns = 0
         self._unread_since_ns = 0
         self.last_read: LastRead = LastRead(handles)
+        self.also: Callable[[Sequence[Reading]], None] = _nobody  # hears of what is on disk
 
     async def recall(self) -> None:
         """Take over what an earlier run has accounted for."""
@@ -94,6 +100,7 @@ class SourceSink:
             gaps = [gap, *gaps] if gap.from_ns < gap.to_ns else gaps
             self._unread_since_ns = 0
         await self._spool.keep(readings, gaps, remembered=remembered)
+        self.also(readings)
         self.last_read.take(readings)
         if readings and now_ns - self._remembered_ns >= _REMEMBER_EVERY_NS:
             self._remembered_ns = now_ns
@@ -112,17 +119,21 @@ class SourceSink:
         return {newest_key(self._name): min(self._newest_ns, _END_OF_TIME_NS).to_bytes(8, "little", signed=True)}
 
 
+def _nobody(_readings: Sequence[Reading]) -> None:
+    """Where no one else listens."""
+
+
 class _Supervised:
     """A source in its task; a mistake in its configuration ends this one and is told in its status."""
 
     def __init__(self, source: Source, sink: SourceSink) -> None:
         self._source = source
-        self._sink = sink
+        self.sink = sink
         self._mistake: ConfigError | None = None
 
     async def run(self) -> None:
         try:
-            await self._source.run(self._sink)
+            await self._source.run(self.sink)
         except* ConfigError as errors:
             self._mistake = _first(errors)
         if self._mistake:
@@ -158,8 +169,15 @@ async def run_agent(
         sources = [
             await _supervised(source, settings, spool, schema.hash, handles, clock) for source in settings.sources
         ]
+
+        def statuses() -> list[SourceStatus]:
+            return [source.status() for source in sources]
+
+        node = None if settings.sparkplug is None else _sparkplug(settings, schema, statuses, spool, clock)
+        for source in sources:
+            source.sink.also = _nobody if node is None else node.offer
         health = HealthReport(
-            settings.node, settings.revision, spool, lambda: [source.status() for source in sources], clock
+            settings.node, settings.revision, spool, statuses, clock, sparkplug=None if node is None else node.status
         )
         logger.info("node %s reads %d signals from %d sources", settings.node, len(handles), len(sources))
         before_reading()
@@ -168,6 +186,26 @@ async def run_agent(
                 group.create_task(source.run(), name=f"source {source.status().name}")
             uplink = run_uplink(settings.uplink, settings.broker, spool, health, node=settings.node)
             group.create_task(uplink, name="uplink")
+            if node is not None:
+                group.create_task(node.run(), name="Sparkplug node")
+
+
+def _sparkplug(
+    settings: AgentSettings,
+    schema: NodeSchema,
+    statuses: Callable[[], Sequence[SourceStatus]],
+    memory: Memory,
+    clock: Callable[[], int],
+) -> "SparkplugNode":
+    from edge.sparkplug import SparkplugNode  # protobuf costs memory that not every gateway need pay
+    from edge.sparkplug_node import NodeMetrics
+
+    assert settings.sparkplug is not None  # noqa: S101
+    handles = {entry.path: entry.handle for entry in schema.entries}
+    devices = {source.name: [handles[feed.path] for feed in signals_of(source)] for source in settings.sources}
+    wanted = settings.sparkplug
+    metrics = NodeMetrics(schema.entries, devices, wanted.keep_values, aliases=wanted.aliases)
+    return SparkplugNode(wanted, settings.node, settings.broker, metrics, statuses, memory, clock)
 
 
 async def _supervised(

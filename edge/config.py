@@ -17,6 +17,7 @@ from edge.opcua_groups import OpcUaSection, grouped_items
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings
 from edge.sources.replay_settings import ReplaySettings
+from edge.sparkplug_settings import SparkplugNodeSettings
 from edge.template import is_signal_path
 from edge.uplink import UplinkSettings
 from twin.errors import ConfigError
@@ -44,6 +45,7 @@ class AgentSettings(Settings):
     spool: SpoolSettings
     uplink: UplinkSettings = UplinkSettings()
     sources: tuple[SourceSettings, ...]
+    sparkplug: SparkplugNodeSettings | None = None
     revision: str  # fingerprint of the file and the mappings that it names, 16 hex digits
 
 
@@ -65,6 +67,7 @@ class _AgentFile(Settings):
     broker: BrokerSettings
     spool: SpoolSettings
     uplink: UplinkSettings = UplinkSettings()
+    sparkplug: SparkplugNodeSettings | None = None
     sources: Annotated[tuple[Section, ...], Field(min_length=1)]
 
     @field_validator("node")
@@ -94,6 +97,7 @@ def load_agent(path: Path) -> AgentSettings:
         spool=file.spool,
         uplink=file.uplink,
         sources=sources,
+        sparkplug=file.sparkplug,
         revision=hashlib.sha256(b"".join([path.read_bytes(), *mappings])).hexdigest()[:16],
     )
 

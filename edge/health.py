@@ -5,7 +5,7 @@ Read by the twin and shown as it is: how much waits, since when, what was droppe
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -42,12 +42,14 @@ class HealthReport:
         spool: Spool,
         statuses: Callable[[], Iterable[SourceStatus]],
         clock: Callable[[], int],
+        sparkplug: Callable[[], Mapping[str, object]] | None = None,
     ) -> None:
         self._node = node
         self._revision = revision
         self._spool = spool
         self._statuses = statuses
         self._clock = clock
+        self._sparkplug = sparkplug
         self._started_ns = clock()
         self._version = version("fabriquay")
         self._meters: dict[str, RateMeter] = {}
@@ -73,6 +75,7 @@ class HealthReport:
             },
             "drops": {"batches": drops.batches, "readings": drops.readings},
             "sources": [self._source(status, now_ns) for status in self._statuses()],
+            **({} if self._sparkplug is None else {"sparkplug": self._sparkplug()}),
         }
 
     def _source(self, status: SourceStatus, now_ns: int) -> dict[str, object]:

@@ -7,7 +7,7 @@ from importlib.metadata import distribution
 
 from packaging.requirements import Requirement
 
-HEAVY = ("numpy", "numba", "psycopg", "fastapi", "sklearn", "orjson", "pyarrow", "rich")
+HEAVY = ("numpy", "numba", "psycopg", "fastapi", "sklearn", "orjson", "pyarrow", "google.protobuf", "rich")
 
 
 def test_the_edge_commands_import_nothing_heavy() -> None:
