@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from twin.errors import Rejected
 from twin.ingest import sparkplug_session
 from twin.ingest.admit import EARLIEST_NS
-from twin.ingest.sparkplug_session import Hole, Key, Outcome, Session
+from twin.ingest.sparkplug_outcome import Hole, Key, Outcome
+from twin.ingest.sparkplug_session import Session
 from twin.wire.reading import GapCause, Quality
 from twin.wire.sparkplug import DataSet, DataType, Metric, Payload, Property, Template, Unreadable
 from twin.wire.sparkplug_topic import Kind
