@@ -164,7 +164,9 @@ class Session:
                     continue
                 self._aliases[metric.alias] = key
             datatypes.update(_datatypes(metric.name, metric))
-            if is_data(metric.name):
+            if is_data(metric.name) and metric.value is None:  # nothing was measured: no value may lose its place to it
+                out.births.append(Birth(key, unit_of(metric.properties), born_ns, first=False))
+            elif is_data(metric.name):
                 self._read(key, metric, payload, now_ns, born_ns, out)
 
     @staticmethod
