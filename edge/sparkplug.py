@@ -20,6 +20,7 @@ from twin.wire.mqtt import BrokerSettings, Client, Message, connect
 from twin.wire.reading import Reading
 from twin.wire.sparkplug import Payload, decode, encode
 from twin.wire.sparkplug_topic import Address, HostState, Kind, state
+from twin.wire.together import together
 
 logger = logging.getLogger(__name__)
 
@@ -111,9 +112,8 @@ class SparkplugNode:
         wanted = [self._topic(Kind.NCMD), *([state(host)] if host else [])]
         await client.subscribe([(topic, 1) for topic in wanted])
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(client), name="Sparkplug node: receive")
-                group.create_task(self._publish(client, bd_seq), name="Sparkplug node: publish")
+            receive, publish = self._receive(client), self._publish(client, bd_seq)
+            await together({"Sparkplug node: receive": receive, "Sparkplug node: publish": publish})
         except asyncio.CancelledError:
             with suppress(Retryable):
                 await self._die(client, bd_seq)

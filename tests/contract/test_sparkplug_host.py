@@ -1,35 +1,22 @@
 """This twin as a Sparkplug host: an edge node that this project did not write, a real Mosquitto, a real PostgreSQL."""
 
 import asyncio
-import json
-import time
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 import pytest
 
 from tests.contract.sparkplug_peers import Peer, edge_node, wrapper
+from tests.contract.sparkplug_rig import MILL, hosting, new_store, now_ms, until_state, until_values, values
 from tests.servers import Broker, mosquitto, postgres
 from tests.waiting import until
-from twin.commands.run import expected
 from twin.ingest import commit
-from twin.ingest.ports import Counters
-from twin.ingest.receive import run_ingest
-from twin.ingest.sparkplug_settings import SparkplugSettings
-from twin.plant.load import load_plant
-from twin.store.connect import Store, open_store
+from twin.store.connect import Store
 from twin.wire.mqtt import BrokerSettings, Client, connect
 from twin.wire.sparkplug import DataType, Metric, Payload, encode
 from twin.wire.sparkplug_topic import Address, HostState, Kind, state
-
-PLANT = load_plant(Path(__file__).resolve().parents[2] / "configs" / "plant.yaml")
-RULE = {"group": "plant", "device": "{unit}", "metric": "{signal}", "signal": "factory/machining/{unit}/{signal}"}
-MILL = "factory/machining/mill-1"
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +27,7 @@ def server_dsn() -> Iterator[str]:
 
 @pytest.fixture
 async def store(server_dsn: str) -> AsyncIterator[Store]:
-    name = f"sparkplug_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    async with open_store(psycopg.conninfo.make_conninfo(server_dsn, dbname=name)) as opened:
+    async with new_store(server_dsn) as opened:
         yield opened
 
 
@@ -51,81 +35,6 @@ async def store(server_dsn: str) -> AsyncIterator[Store]:
 def broker() -> Iterator[Broker]:
     with mosquitto() as running:
         yield running
-
-
-@dataclass
-class Twin:
-    """What the running host has done."""
-
-    broker: Broker
-    store: Store
-    ids: dict[str, int]
-    counters: Counters = field(default_factory=Counters)
-    reports: dict[str, dict[str, Any]] = field(default_factory=dict)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def hear(self, node: str, report) -> None:
-        self.reports[node] = dict(report)
-
-    async def take(self, _committed) -> None:
-        await self.gate.wait()
-
-    async def samples(self, path: str) -> list[tuple[int, float, int, int]]:
-        """Milliseconds, value, quality, lane."""
-        return await self.query(
-            "SELECT (extract(epoch FROM time) * 1000)::bigint, value, quality, lane FROM sample JOIN batch ON seq = batch"
-            f" WHERE signal = {self.ids[path]} ORDER BY time"
-        )
-
-    async def gaps(self, path: str) -> list[tuple[int, int, str]]:
-        return await self.query(
-            "SELECT (extract(epoch FROM lower(span)) * 1000)::bigint, (extract(epoch FROM upper(span)) * 1000)::bigint,"
-            f" cause FROM gap WHERE signal = {self.ids[path]} ORDER BY lower(span)"
-        )
-
-    async def rejected(self) -> dict[str, int]:
-        return dict(await self.query("SELECT reason, count(*) FROM rejected GROUP BY reason"))
-
-    async def query(self, text: str) -> list[tuple]:
-        async with self.store.database.connection() as connection:
-            return await (await connection.execute(text)).fetchall()
-
-    async def host_state(self) -> HostState:
-        """What a newcomer is told."""
-        async with connect(
-            BrokerSettings(host="127.0.0.1", port=self.broker.port), client_id=uuid.uuid4().hex
-        ) as client:
-            await client.subscribe([(state("twin"), 1)])
-            async with asyncio.timeout(10):
-                async for message in client.messages():
-                    return HostState.from_json(message.payload)
-        raise AssertionError
-
-
-@asynccontextmanager
-async def hosting(broker: Broker, store: Store, **more) -> AsyncIterator[Twin]:
-    twin = Twin(broker, store, await store.plants.register(PLANT))
-    twin.gate.set()
-    settings = SparkplugSettings.model_validate(
-        {"host": "twin", "signals": [RULE], "reorder_s": 0.5, "rebirth_s": 1, **more}
-    )
-    running = asyncio.create_task(
-        run_ingest(
-            BrokerSettings(host="127.0.0.1", port=broker.port), store, twin.take, signal_ids=twin.ids,
-            plant=expected(PLANT), on_health=twin.hear, counters=twin.counters, sparkplug=settings,
-        )
-    )  # fmt: skip
-    try:
-        yield twin
-    finally:
-        assert not running.done(), running.exception()
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def metric(name: str, value: object, at: int, kind: str = "Double", **more: Any) -> dict[str, Any]:
@@ -147,17 +56,6 @@ def device_data(node: Peer, at: int, *metrics: dict[str, Any], device: str = "mi
 
 def aliased(alias: int, value: object, at: int, kind: str = "Double", **more: Any) -> dict[str, Any]:
     return {"alias": alias, "value": value, "type": kind, "timestamp": at, **more}
-
-
-async def values(twin: Twin, path: str) -> list[float]:
-    return [value for _, value, _, _ in await twin.samples(path)]
-
-
-async def until_values(twin: Twin, path: str, wanted: list[float]) -> None:
-    async with asyncio.timeout(30):
-        while (found := await values(twin, path)) != wanted:
-            assert len(found) <= len(wanted), found
-            await asyncio.sleep(0.02)
 
 
 async def test_births_aliases_qualities_and_history_become_samples(broker: Broker, store: Store) -> None:
@@ -411,14 +309,3 @@ async def raw_node(broker: Broker) -> AsyncIterator[RawNode]:
         finally:
             obeying.cancel()
             await asyncio.gather(obeying, return_exceptions=True)
-
-
-async def until_state(twin: Twin, *, online: bool) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                if (await twin.host_state()).online is online:
-                    return
-            except (TimeoutError, json.JSONDecodeError):
-                pass
-            await asyncio.sleep(0.05)

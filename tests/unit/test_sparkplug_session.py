@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from twin.errors import Rejected
 from twin.ingest import sparkplug_session
 from twin.ingest.admit import EARLIEST_NS
-from twin.ingest.sparkplug_session import Hole, Key, Outcome, Session
+from twin.ingest.sparkplug_outcome import Hole, Key, Outcome
+from twin.ingest.sparkplug_session import Session
 from twin.wire.reading import GapCause, Quality
 from twin.wire.sparkplug import DataSet, DataType, Metric, Payload, Property, Template, Unreadable
 from twin.wire.sparkplug_topic import Kind
@@ -215,13 +216,15 @@ def test_quality_null_and_bad_values() -> None:
         double("stale", 1.0, properties=quality),
         double("bad", 1.0, properties={"Quality": Property(0, DataType.INT32)}),
         double("good", 1.0, properties={"Quality": Property(192, DataType.INT32)}),
-        Metric("null", None, DataType.DOUBLE, T0),
-        Metric("no text", None, DataType.STRING, T0),
+        Metric("null", None, DataType.DOUBLE, T0, 1),
+        Metric("no text", None, DataType.STRING, T0, 2),
         Metric("unreadable", Unreadable("why"), DataType.INT8, T0),
         Metric("octets", b"1", DataType.BYTES, T0),
         Metric("Node Control/Rebirth", False, DataType.BOOLEAN, T0),
     )
-    found = {key.name: one for key, one in out.values}
+    assert {"null", "no text"} <= {birth.key.name for birth in out.births}
+    later = node.say(Kind.NDATA, "", Metric(None, None, None, T0 + S, 1), Metric(None, None, None, T0 + S, 2))
+    found = {key.name: one for key, one in (*out.values, *later.values)}
     assert {name: one.quality for name, one in found.items()} == {
         "stale": Quality.UNCERTAIN, "bad": Quality.BAD, "good": Quality.GOOD, "null": Quality.BAD, "no text": Quality.BAD,
     }  # fmt: skip
@@ -231,6 +234,17 @@ def test_quality_null_and_bad_values() -> None:
         "unreadable": "malformed",
         "octets": "no-signal",
     }
+
+
+def test_a_birth_without_a_value_takes_no_values_place_and_ends_no_hole() -> None:
+    node = Node()
+    node.birth(double("v", 1.0, alias=1), bd_seq=1)
+    node.death(1, T0 + S)
+    out = node.birth(Metric("v", None, DataType.DOUBLE, T0 + 2 * S, 1), at=T0 + 2 * S, bd_seq=2)
+    assert not out.values
+    assert not out.holes
+    out = node.say(Kind.NDATA, "", data(1, 2.0, T0 + 3 * S), at=T0 + 3 * S)
+    assert [(hole.from_ns, hole.to_ns) for hole in out.holes] == [(ns(T0), ns(T0 + 3 * S))]
 
 
 def test_a_value_without_any_time_gets_the_receive_time_and_says_so() -> None:

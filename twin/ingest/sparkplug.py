@@ -15,7 +15,8 @@ from contextlib import suppress
 from twin.errors import Rejected, Retryable
 from twin.ingest.admit import Rejection
 from twin.ingest.sparkplug_desk import Book, SparkplugDesk
-from twin.ingest.sparkplug_session import Outcome, Session
+from twin.ingest.sparkplug_outcome import Outcome
+from twin.ingest.sparkplug_session import Session
 from twin.ingest.sparkplug_settings import Naming, SparkplugSettings
 from twin.state.document import rfc3339
 from twin.wire.backoff import Backoff
@@ -23,6 +24,7 @@ from twin.wire.mqtt import BrokerSettings, Client, Message, connect
 from twin.wire.reading import GapCause
 from twin.wire.sparkplug import DataType, Metric, Payload, decode, encode
 from twin.wire.sparkplug_topic import NAMESPACE, Address, HostState, Kind, address, state
+from twin.wire.together import together
 
 logger = logging.getLogger(__name__)
 
@@ -133,9 +135,8 @@ class SparkplugHost:
         logger.info("Sparkplug host %s is online at the broker %s", self._settings.host, where)
         backoff.reset()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._look(client), name="Sparkplug: look")
-                tasks.create_task(self._receive(client, own, timestamp_ms), name="Sparkplug: receive")
+            look, receive = self._look(client), self._receive(client, own, timestamp_ms)
+            await together({"Sparkplug: look": look, "Sparkplug: receive": receive})
         except asyncio.CancelledError:
             with suppress(Retryable):
                 await client.publish(own, HostState(False, timestamp_ms).to_json(), qos=1, retain=True, timeout_s=1)

@@ -15,8 +15,8 @@ from twin.errors import Retryable
 from twin.ingest.admit import Admitted, Expected, Registry, Rejection, admit, registry
 from twin.ingest.decode import Received
 from twin.ingest.ports import Counters, LastSample
+from twin.ingest.sparkplug_outcome import Birth, Hole, Key, Outcome
 from twin.ingest.sparkplug_samples import Value
-from twin.ingest.sparkplug_session import Birth, Hole, Key, Outcome
 from twin.ingest.sparkplug_settings import Naming
 from twin.plant.units import is_same_unit
 from twin.samples import SampleBatch, TextColumns

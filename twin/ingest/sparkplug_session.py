@@ -5,12 +5,12 @@ interval is known to be missing from a metric's last value before the loss to it
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twin.errors import Rejected
 from twin.ingest.admit import EARLIEST_NS
-from twin.ingest.sparkplug_samples import Refusal, Value, is_data, unit_of, values_of
+from twin.ingest.sparkplug_outcome import Birth, Hole, Key, Outcome
+from twin.ingest.sparkplug_samples import Refusal, is_data, unit_of, values_of
 from twin.wire.reading import GapCause
 from twin.wire.sparkplug import DataType, Metric, Payload, Template
 from twin.wire.sparkplug_topic import Kind
@@ -20,44 +20,6 @@ MOST_DEVICES = 10_000  # likewise
 MOST_WAITING = 128  # messages that wait for an earlier one
 SEQUENCE = 256
 _BD_SEQ = "bdSeq"
-
-
-class Key(NamedTuple):
-    """A metric within its node; device "" is the node itself."""
-
-    device: str
-    name: str
-
-
-class Hole(NamedTuple):
-    """[from_ns, to_ns) in which values of one metric may be missing."""
-
-    key: Key
-    from_ns: int
-    to_ns: int
-    cause: GapCause
-    detail: str
-
-
-class Birth(NamedTuple):
-    """A metric that a birth names, since when."""
-
-    key: Key
-    unit: str
-    time_ns: int
-    first: bool  # not heard of before
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one message, or the passing of time, comes to."""
-
-    values: list[tuple[Key, Value]] = field(default_factory=list[tuple[Key, Value]])
-    holes: list[Hole] = field(default_factory=list[Hole])
-    births: list[Birth] = field(default_factory=list[Birth])
-    refusals: list[tuple[Key, Refusal]] = field(default_factory=list[tuple[Key, Refusal]])
-    rebirth: str = ""  # why a Rebirth is wanted; "" = it is not
-    changed: bool = False  # the node or a device came or went
 
 
 class _Doubt(NamedTuple):
@@ -202,7 +164,9 @@ class Session:
                     continue
                 self._aliases[metric.alias] = key
             datatypes.update(_datatypes(metric.name, metric))
-            if is_data(metric.name):
+            if is_data(metric.name) and metric.value is None:  # nothing was measured: no value may lose its place to it
+                out.births.append(Birth(key, unit_of(metric.properties), born_ns, first=False))
+            elif is_data(metric.name):
                 self._read(key, metric, payload, now_ns, born_ns, out)
 
     @staticmethod
