@@ -348,7 +348,7 @@ class OpcUaSource:
 
     def _adjust(self, publication: Publication) -> None:
         """Give the readings their right times, in the order that overflows are told by."""
-        publication.readings = self._server_clock.adjust(publication.readings, self._ledger.last_ns)
+        publication.readings = self._server_clock.adjust(publication.readings, self._ledger.last_ns, self._ledger.lost)
 
     def lose(self, handles: Iterable[int], cause: GapCause, detail: str) -> None:
         """These items may have missed values since their last readings."""
