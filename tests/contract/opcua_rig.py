@@ -76,7 +76,8 @@ class ServerProcess:
             self.process = None
 
     def emitted(self) -> dict[int, int]:
-        text = (self.folder / "emitted").read_text()
+        log = self.folder / "emitted"
+        text = log.read_text() if log.exists() else ""
         lines = text[: text.rfind("\n") + 1].splitlines()
         return {int(at): int(count) for at, count in (line.split() for line in lines)}
 

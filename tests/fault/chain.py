@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -92,11 +93,13 @@ class Chain:
         """`twin run`, until it is killed."""
         self.twin("run", "run", "-c", str(self.folder / "twin.yaml"))
 
-    def newest_ns(self) -> int:
-        """The newest source time that every signal has in the store."""
+    def newest_ns(self, node: str) -> int:
+        """The newest source time that every signal of a node has in the store."""
         with psycopg.connect(self.dsn) as connection:
             rows = connection.execute(
-                "SELECT (extract(epoch from max(time)) * 1000000)::int8 * 1000 FROM sample GROUP BY signal"
+                "SELECT (extract(epoch from max(s.time)) * 1000000)::int8 * 1000 FROM sample s"
+                " JOIN batch b ON b.seq = s.batch WHERE b.node = %s GROUP BY s.signal",
+                (node,),
             ).fetchall()
         return min((at for (at,) in rows), default=0) if len(rows) == ITEMS else 0
 
@@ -157,7 +160,11 @@ class Plant:
         }
         (self.folder / "edge.yaml").write_text(yaml.safe_dump(document))
         self.start_agent()
-        await self.flows()
+        try:
+            await self.flows()
+        except BaseException:
+            await self.__aexit__()  # what is left over would feed the same signals
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -176,14 +183,18 @@ class Plant:
         self.chain.twin(self.agent, "edge", "run", "-c", str(self.folder / "edge.yaml"))
 
     def newest_emitted_ns(self) -> int:
-        """The source time of the server's last tick."""
-        return max(self.server.emitted(), default=0)
+        """The source time of the server's last tick, as long as its clock is right."""
+        now_ns = time.time_ns()
+        return max((at for at in self.server.emitted() if at <= now_ns), default=0)
 
     async def flows(self, within_s: float = 60) -> None:
         """Return when what the server has now is in the store."""
         wanted = self.newest_emitted_ns()
         await asyncio.to_thread(
-            wait_for, lambda: self.chain.newest_ns() > wanted, deadline_s=within_s, what=f"value of {self.name} stored"
+            wait_for,
+            lambda: self.chain.newest_ns(f"edge-{self.name}") > wanted,
+            deadline_s=within_s,
+            what=f"value of {self.name} stored",
         )
 
     async def seconds(self, count: float) -> None:
