@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from edge.config import AgentSettings, SourceSettings, node_schema, signals_of
+from edge.config import AgentSettings, SourceSettings, node_schema, priorities, signals_of
 from edge.health import HealthReport
 from edge.last_read import LastRead
 from edge.sources.mqtt import MqttSource
@@ -127,6 +127,7 @@ async def run_agent(
         max_bytes=settings.spool.max_bytes,
         linger_s=settings.spool.linger_ms / 1000,
         clock=clock,
+        priorities=priorities(settings),
     ) as spool:
         sources = [
             await _supervised(source, settings, spool, schema.hash, handles, clock) for source in settings.sources

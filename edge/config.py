@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from edge.mapping_files import write_out_mappings
 from edge.mapping_settings import Kind
 from edge.opcua_groups import OpcUaSection, grouped_items
+from edge.priority import Priority, Word
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings
 from edge.template import is_signal_path
@@ -52,6 +53,7 @@ class SignalFeed(NamedTuple):
     path: str
     kind: Kind
     unit: str
+    priority: Word = "normal"
 
 
 Section = Annotated[OpcUaSection | MqttSettings, Field(discriminator="kind")]
@@ -100,9 +102,9 @@ def load_agent(path: Path) -> AgentSettings:
 def signals_of(source: SourceSettings) -> tuple[SignalFeed, ...]:
     """The signals that a source feeds, in the order of the file."""
     if isinstance(source, OpcUaSettings):
-        return tuple(SignalFeed(item.signal, item.kind, item.unit) for item in source.items)
+        return tuple(SignalFeed(item.signal, item.kind, item.unit, item.priority) for item in source.items)
     return tuple(
-        SignalFeed(path, topic.signals[name].kind, topic.signals[name].unit)
+        SignalFeed(path, topic.signals[name].kind, topic.signals[name].unit, topic.signals[name].priority)
         for topic in source.topics
         for path, name in topic.feeds()
     )
@@ -113,6 +115,12 @@ def node_schema(settings: AgentSettings) -> NodeSchema:
     feeds = [feed for source in settings.sources for feed in signals_of(source)]
     entries = (SchemaEntry(handle, feed.path, feed.kind, feed.unit) for handle, feed in enumerate(feeds))
     return NodeSchema(settings.node, tuple(entries))
+
+
+def priorities(settings: AgentSettings) -> dict[int, Priority]:
+    """The handles of all signals whose priority is not the normal one."""
+    feeds = (feed for source in settings.sources for feed in signals_of(source))
+    return {handle: Priority.of(feed.priority) for handle, feed in enumerate(feeds) if feed.priority != "normal"}
 
 
 def _written_out(section: OpcUaSection) -> OpcUaSettings:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from edge.priority import Word
 from twin.settings import Settings
 
 _NODE = re.compile(r"(?:nsu=(?P<uri>[^;]+);|ns=(?P<index>\d{1,5});)?(?P<identifier>[isgb]=.+)", re.DOTALL)
@@ -85,6 +86,7 @@ class OpcUaItem(Settings):
     sampling_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = None
     queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     deadband: Annotated[float, Field(gt=0)] | None = None  # absolute, in the node's unit, applied by the server
+    priority: Word = "normal"  # when the spool is full, low goes before normal and normal before high
 
 
 class OpcUaSettings(Settings):
