@@ -13,11 +13,14 @@ from dataclasses import replace
 from edge.config import AgentSettings, SourceSettings, node_schema, priorities, signals_of
 from edge.health import HealthReport
 from edge.last_read import LastRead
+from edge.metrics import exposition
+from edge.metrics_server import serve_metrics
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.source import Source, SourceState, SourceStatus
 from edge.spool import Spool, open_spool
 from edge.uplink import run_uplink
+from edge.uplink_window import Drain
 from twin.errors import ConfigError
 from twin.wire.reading import Gap, GapCause, Lane, Reading
 
@@ -132,16 +135,20 @@ async def run_agent(
         sources = [
             await _supervised(source, settings, spool, schema.hash, handles, clock) for source in settings.sources
         ]
+        drain = Drain(settings.uplink.history_bytes_per_s)
         health = HealthReport(
-            settings.node, settings.revision, spool, lambda: [source.status() for source in sources], clock
+            settings.node, settings.revision, spool, lambda: [source.status() for source in sources], clock, drain
         )
         logger.info("node %s reads %d signals from %d sources", settings.node, len(handles), len(sources))
         before_reading()
         async with asyncio.TaskGroup() as group:
             for source in sources:
                 group.create_task(source.run(), name=f"source {source.status().name}")
-            uplink = run_uplink(settings.uplink, settings.broker, spool, health, node=settings.node)
+            uplink = run_uplink(settings.uplink, settings.broker, spool, health, node=settings.node, drain=drain)
             group.create_task(uplink, name="uplink")
+            if settings.metrics is not None:
+                metrics = serve_metrics(settings.metrics, lambda: exposition(health()))
+                group.create_task(metrics, name="metrics")
 
 
 async def _supervised(

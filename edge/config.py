@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from edge.mapping_files import write_out_mappings
 from edge.mapping_settings import Kind
+from edge.metrics import MetricsSettings
 from edge.opcua_groups import OpcUaSection, grouped_items
 from edge.priority import Priority, Word
 from edge.sources.mqtt_settings import MqttSettings
@@ -43,6 +44,7 @@ class AgentSettings(Settings):
     broker: BrokerSettings  # the twin's, for the uplink
     spool: SpoolSettings
     uplink: UplinkSettings = UplinkSettings()
+    metrics: MetricsSettings | None = None
     sources: tuple[SourceSettings, ...]
     revision: str  # fingerprint of the file and the mappings that it names, 16 hex digits
 
@@ -66,6 +68,7 @@ class _AgentFile(Settings):
     broker: BrokerSettings
     spool: SpoolSettings
     uplink: UplinkSettings = UplinkSettings()
+    metrics: MetricsSettings | None = None  # for Prometheus
     sources: Annotated[tuple[Section, ...], Field(min_length=1)]
 
     @field_validator("node")
@@ -94,6 +97,7 @@ def load_agent(path: Path) -> AgentSettings:
         broker=file.broker,
         spool=file.spool,
         uplink=file.uplink,
+        metrics=file.metrics,
         sources=sources,
         revision=hashlib.sha256(b"".join([path.read_bytes(), *mappings])).hexdigest()[:16],
     )

@@ -74,6 +74,7 @@ class Spool:
         self._full = asyncio.Event()  # … enough for a batch: do not linger
         self._changed = asyncio.Condition()
         self._dropping = False
+        self._trouble = ""
 
     async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
         """Return when the readings and gaps are on disk; wait while the disk is full or too much is queued.
@@ -145,6 +146,18 @@ class Spool:
         normal = counters.dropped_readings - low - high
         return Drops(counters.dropped_batches, counters.dropped_readings, low, normal, high)
 
+    def is_dropping(self) -> bool:
+        """Whether it has been full and has not emptied to half since."""
+        return self._dropping
+
+    def trouble(self) -> str:
+        """Why nothing can be written now; empty while all is well."""
+        return self._trouble
+
+    async def alive(self) -> None:
+        """Return when the spool's thread has done what it was doing."""
+        await self._in_thread(int)
+
     def last_kept_ns(self) -> int:
         """The newest source time on disk, never ahead of the clock at its keeping; 0 when nothing was ever kept."""
         return self._counters.last_kept_ns
@@ -188,10 +201,11 @@ class Spool:
             except Retryable as error:
                 if not waiting:
                     logger.error("%s; sources wait until it can, free some space", error)
-                waiting = True
+                waiting, self._trouble = True, f"{error}; sources wait"
                 await asyncio.sleep(1.0)
                 continue
             if waiting:
+                self._trouble = ""
                 logger.info("the spool writes again")
             self._report_drops()
             self.epoch, self._backlog, self._counters = self._file.epoch, self._file.backlog, self._file.counters

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from edge import uplink_messages
 from edge.spool import Outgoing, Spool
-from edge.uplink_window import Flight, Pace, Window
+from edge.uplink_window import Drain, Flight, Pace, Window
 from twin.errors import Rejected, Retryable
 from twin.settings import Settings
 from twin.wire import topic
@@ -51,7 +51,13 @@ class UplinkSettings(Settings):
 
 
 async def run_uplink(
-    settings: UplinkSettings, broker: BrokerSettings, spool: Spool, health: Health, *, node: str
+    settings: UplinkSettings,
+    broker: BrokerSettings,
+    spool: Spool,
+    health: Health,
+    *,
+    node: str,
+    drain: Drain | None = None,
 ) -> None:
     """Send for ever; a lost broker is waited for with backoff.
 
@@ -61,7 +67,9 @@ async def run_uplink(
         spool: what to send.
         health: the node's report, asked about once a second; must be JSON-able and quick.
         node: our name in the topics.
+        drain: counts what the history lane sends.
     """
+    drain = drain or Drain(settings.history_bytes_per_s)
     backoff = Backoff()
     away = False
     while True:
@@ -72,7 +80,7 @@ async def run_uplink(
                 logger.info("uplink of %s is connected (MQTT %s)", node, client.protocol)
                 away = False
                 backoff.reset()
-                await _Session(settings, spool, health, node, client).run()
+                await _Session(settings, spool, health, node, client, drain).run()
         except* Retryable as errors:
             if not away:
                 logger.warning("uplink of %s is away: %s; batches wait in the spool", node, _first(errors))
@@ -83,7 +91,9 @@ async def run_uplink(
 class _Session:
     """One connection to the broker."""
 
-    def __init__(self, settings: UplinkSettings, spool: Spool, health: Health, node: str, client: Client) -> None:
+    def __init__(
+        self, settings: UplinkSettings, spool: Spool, health: Health, node: str, client: Client, drain: Drain
+    ) -> None:
         self._settings = settings
         self._spool = spool
         self._health = health
@@ -98,6 +108,7 @@ class _Session:
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311
         )
         self._pace = Pace(settings.history_bytes_per_s)
+        self._drain = drain
         self._schemas: dict[str, NodeSchema] = {}
         self._receipt: Receipt | None = None  # the newest that the spool has not heard of
         self._receipt_came = asyncio.Event()
@@ -147,6 +158,7 @@ class _Session:
             return False
         sent = await self._send_lane(Lane.HISTORY)
         self._pace.spend(sent)
+        self._drain.sent_bytes += sent
         return sent > 0
 
     async def _send_lane(self, lane: Lane) -> int:

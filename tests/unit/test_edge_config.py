@@ -66,6 +66,13 @@ def problems(folder: Path, text: str) -> list[str]:
     return [problem.removeprefix(f"{path}:") for problem in caught.value.problems]
 
 
+def test_metrics_are_off_unless_they_are_asked_for_and_stay_on_this_machine(tmp_path):
+    assert load_agent(write(tmp_path, HEAD + MQTT)).metrics is None
+    asked = load_agent(write(tmp_path, "metrics: {}\n" + HEAD + MQTT)).metrics
+    assert asked is not None
+    assert (asked.host, asked.port) == ("127.0.0.1", 9464)
+
+
 def test_a_priority_comes_from_the_item_its_group_or_the_mqtt_signal(tmp_path):
     opcua = OPCUA.replace("        sampling_ms: 50", "        priority: low\n        sampling_ms: 50")
     opcua = opcua.replace("{unit: °C}", "{unit: °C, priority: high}")
