@@ -19,6 +19,7 @@ from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.source import Source, SourceState, SourceStatus
 from edge.spool import Spool, open_spool
+from edge.systemd import status_line, tell_systemd
 from edge.uplink import run_uplink
 from edge.uplink_window import Drain
 from twin.errors import ConfigError
@@ -146,6 +147,7 @@ async def run_agent(
                 group.create_task(source.run(), name=f"source {source.status().name}")
             uplink = run_uplink(settings.uplink, settings.broker, spool, health, node=settings.node, drain=drain)
             group.create_task(uplink, name="uplink")
+            group.create_task(tell_systemd(spool.alive, lambda: status_line(health())), name="systemd")
             if settings.metrics is not None:
                 metrics = serve_metrics(settings.metrics, lambda: exposition(health()))
                 group.create_task(metrics, name="metrics")
