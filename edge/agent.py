@@ -7,11 +7,12 @@ was not read between two runs of the agent is recorded as a gap.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from edge.config import AgentSettings, SourceSettings, node_schema, priorities, signals_of
-from edge.health import HealthReport
+from edge.health import HealthReport, Remote
 from edge.last_read import LastRead
 from edge.metrics import exposition
 from edge.metrics_server import serve_metrics
@@ -89,6 +90,18 @@ class SourceSink:
         await self._spool.remember(self._key, self.last_read.pack(self._schema_hash))
 
 
+class Rollout(Remote, Protocol):
+    """Configurations that come from elsewhere: `edge.rollout`."""
+
+    def offer(self, payload: bytes) -> None:
+        """One has come."""
+        ...
+
+    async def watch(self, statuses: Callable[[], Iterable[SourceStatus]]) -> None:
+        """Run beside the sources, for ever."""
+        ...
+
+
 class _Supervised:
     """A source in its task; a mistake in its configuration ends this one and is told in its status."""
 
@@ -117,8 +130,11 @@ async def run_agent(
     *,
     clock: Callable[[], int] = time.time_ns,
     before_reading: Callable[[], object] = lambda: None,
+    rollout: Rollout | None = None,
 ) -> None:
     """Read, keep and send until cancelled; `before_reading` is called once, when all is built.
+
+    `rollout` hears of configurations that come over the uplink, and watches the sources.
 
     Raises:
         ConfigError: when the spool cannot be used at all.
@@ -137,17 +153,24 @@ async def run_agent(
             await _supervised(source, settings, spool, schema.hash, handles, clock) for source in settings.sources
         ]
         drain = Drain(settings.uplink.history_bytes_per_s)
-        health = HealthReport(
-            settings.node, settings.revision, spool, lambda: [source.status() for source in sources], clock, drain
-        )
+
+        def statuses() -> list[SourceStatus]:
+            return [source.status() for source in sources]
+
+        health = HealthReport(settings.node, settings.revision, spool, statuses, clock, drain, rollout)
         logger.info("node %s reads %d signals from %d sources", settings.node, len(handles), len(sources))
         before_reading()
         async with asyncio.TaskGroup() as group:
             for source in sources:
                 group.create_task(source.run(), name=f"source {source.status().name}")
-            uplink = run_uplink(settings.uplink, settings.broker, spool, health, node=settings.node, drain=drain)
+            offer = None if rollout is None else rollout.offer
+            uplink = run_uplink(
+                settings.uplink, settings.broker, spool, health, node=settings.node, drain=drain, offer=offer
+            )
             group.create_task(uplink, name="uplink")
             group.create_task(tell_systemd(spool.alive, lambda: status_line(health())), name="systemd")
+            if rollout is not None:
+                group.create_task(rollout.watch(statuses), name="rollout")
             if settings.metrics is not None:
                 metrics = serve_metrics(settings.metrics, lambda: exposition(health()))
                 group.create_task(metrics, name="metrics")

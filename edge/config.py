@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, ValidationError, field_validator
 
+from edge.desired_settings import DesiredSettings
 from edge.mapping_files import write_out_mappings
 from edge.mapping_settings import Kind
 from edge.metrics import MetricsSettings
@@ -45,6 +46,7 @@ class AgentSettings(Settings):
     spool: SpoolSettings
     uplink: UplinkSettings = UplinkSettings()
     metrics: MetricsSettings | None = None
+    desired: DesiredSettings | None = None
     sources: tuple[SourceSettings, ...]
     revision: str  # fingerprint of the file and the mappings that it names, 16 hex digits
 
@@ -69,6 +71,7 @@ class _AgentFile(Settings):
     spool: SpoolSettings
     uplink: UplinkSettings = UplinkSettings()
     metrics: MetricsSettings | None = None  # for Prometheus
+    desired: DesiredSettings | None = None  # configurations that come signed
     sources: Annotated[tuple[Section, ...], Field(min_length=1)]
 
     @field_validator("node")
@@ -98,6 +101,7 @@ def load_agent(path: Path) -> AgentSettings:
         spool=file.spool,
         uplink=file.uplink,
         metrics=file.metrics,
+        desired=file.desired,
         sources=sources,
         revision=hashlib.sha256(b"".join([path.read_bytes(), *mappings])).hexdigest()[:16],
     )

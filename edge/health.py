@@ -6,10 +6,11 @@ of all this needs a person.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 from edge.health_warnings import SpoolSigns, warnings
 from edge.sources.source import SourceStatus
@@ -37,6 +38,18 @@ class RateMeter:
         return round((count - then) * 1e9 / (now_ns - then_ns), 3) if now_ns > then_ns else 0.0
 
 
+class Remote(Protocol):
+    """What became of configurations that came from elsewhere."""
+
+    def told(self) -> Mapping[str, object]:
+        """For the report."""
+        ...
+
+    def warnings(self) -> Iterable[str]:
+        """What of it needs a person."""
+        ...
+
+
 class HealthReport:
     """Makes the report of one agent, each time it is called."""
 
@@ -48,6 +61,7 @@ class HealthReport:
         statuses: Callable[[], Iterable[SourceStatus]],
         clock: Callable[[], int],
         drain: Drain,
+        rollout: Remote | None = None,
     ) -> None:
         self._node = node
         self._revision = revision
@@ -58,6 +72,7 @@ class HealthReport:
         self._version = version("fabriquay")
         self._meters: dict[str, RateMeter] = {}
         self._drain = drain
+        self._rollout = rollout
         self._drain_meter = RateMeter()
         self._shrink_meter = RateMeter()
         self._growth_meter = RateMeter(_GROWTH_OVER_NS)
@@ -91,7 +106,11 @@ class HealthReport:
             },
             "clock_offset_s": max(_facts(statuses, "clock_offset_s"), key=abs, default=None),
             "certificate_days": min(_facts(statuses, "certificate_days"), default=None),
-            "warnings": warnings(statuses, self._signs(backlog, drops, now_ns)),
+            "desired": None if self._rollout is None else self._rollout.told(),
+            "warnings": [
+                *warnings(statuses, self._signs(backlog, drops, now_ns)),
+                *([] if self._rollout is None else self._rollout.warnings()),
+            ],
             "sources": [self._source(status, now_ns) for status in statuses],
         }
 

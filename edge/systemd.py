@@ -38,14 +38,11 @@ async def tell_systemd(
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as channel:
         channel.setblocking(False)
         to = address.replace("@", "\0", 1) if address.startswith("@") else address
-        try:
-            _send(channel, to, "READY=1")
-            while True:
-                await alive()
-                _send(channel, to, f"{feed}STATUS={status()}")
-                await asyncio.sleep(every_s)
-        finally:
-            _send(channel, to, "STOPPING=1")
+        _send(channel, to, "READY=1")
+        while True:
+            await alive()
+            _send(channel, to, f"{feed}STATUS={status()}")
+            await asyncio.sleep(every_s)
 
 
 def status_line(report: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 from pydantic import Field
@@ -58,6 +59,7 @@ async def run_uplink(
     *,
     node: str,
     drain: Drain | None = None,
+    offer: Callable[[bytes], None] | None = None,
 ) -> None:
     """Send for ever; a lost broker is waited for with backoff.
 
@@ -68,8 +70,9 @@ async def run_uplink(
         health: the node's report, asked about once a second; must be JSON-able and quick.
         node: our name in the topics.
         drain: counts what the history lane sends.
+        offer: gets the signed configurations that come.
     """
-    drain = drain or Drain(settings.history_bytes_per_s)
+    around = _Around(node, health, drain or Drain(settings.history_bytes_per_s), offer or _unmanaged)
     backoff = Backoff()
     away = False
     while True:
@@ -80,7 +83,7 @@ async def run_uplink(
                 logger.info("uplink of %s is connected (MQTT %s)", node, client.protocol)
                 away = False
                 backoff.reset()
-                await _Session(settings, spool, health, node, client, drain).run()
+                await _Session(settings, spool, client, around).run()
         except* Retryable as errors:
             if not away:
                 logger.warning("uplink of %s is away: %s; batches wait in the spool", node, _first(errors))
@@ -88,16 +91,29 @@ async def run_uplink(
         await backoff.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a connection works for, beside the spool."""
+
+    node: str
+    health: Health
+    drain: Drain
+    offer: Callable[[bytes], None]
+
+
+def _unmanaged(_payload: bytes) -> None:
+    logger.warning("a configuration was sent to us and is ignored: the agent's file has no desired.public_key")
+
+
 class _Session:
     """One connection to the broker."""
 
-    def __init__(
-        self, settings: UplinkSettings, spool: Spool, health: Health, node: str, client: Client, drain: Drain
-    ) -> None:
+    def __init__(self, settings: UplinkSettings, spool: Spool, client: Client, around: _Around) -> None:
         self._settings = settings
         self._spool = spool
-        self._health = health
-        self._node = node
+        self._health = around.health
+        self._node = around.node
+        self._offer = around.offer
         self._client = client
         self._epoch = spool.epoch
         self._window = Window(
@@ -108,7 +124,7 @@ class _Session:
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311
         )
         self._pace = Pace(settings.history_bytes_per_s)
-        self._drain = drain
+        self._drain = around.drain
         self._schemas: dict[str, NodeSchema] = {}
         self._receipt: Receipt | None = None  # the newest that the spool has not heard of
         self._receipt_came = asyncio.Event()
@@ -249,7 +265,10 @@ class _Session:
                 self._receipt = receipt
                 self._receipt_came.set()
         elif message.topic == topic.command(self._node):
-            await self._publish_schema(uplink_messages.wanted_schema(message.payload))
+            if uplink_messages.is_configuration(message.payload):
+                self._offer(message.payload)
+            else:
+                await self._publish_schema(uplink_messages.wanted_schema(message.payload))
 
     async def _settle(self) -> None:
         """The spool first: a batch that left the window but not yet the spool would go out again."""

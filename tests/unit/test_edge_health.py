@@ -55,6 +55,7 @@ async def test_the_report_tells_backlog_drops_and_every_source(tmp_path):
         "drops": {"batches": 0, "readings": 0, "by_priority": {"low": 0, "normal": 0, "high": 0}},
         "clock_offset_s": -1.5,
         "certificate_days": 12,
+        "desired": None,
         "warnings": [
             "source press is down: refused",
             "the certificate of source press expires in 12 days; renew it",

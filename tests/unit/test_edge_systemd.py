@@ -69,14 +69,14 @@ async def nothing() -> None:
     pass
 
 
-async def test_it_is_ready_first_then_feeds_the_watchdog_and_says_when_it_stops(systemd: Systemd, address: str):
+async def test_it_is_ready_first_then_feeds_the_watchdog(systemd: Systemd, address: str):
     environment = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000", "WATCHDOG_PID": str(os.getpid())}
     async with telling(nothing, environment):
         await until(lambda: systemd.fed() >= 3, "three feeds")
     heard = systemd.listen()
     assert heard[0] == "READY=1"
     assert heard[1] == "WATCHDOG=1\nSTATUS=3 values/s"
-    assert heard[-1] == "STOPPING=1"
+    assert all(text.startswith("WATCHDOG=1") for text in heard[1:])  # an end may be that of one configuration only
 
 
 async def test_the_watchdog_is_not_fed_while_the_spools_thread_hangs(tmp_path: Path):
