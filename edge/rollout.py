@@ -49,7 +49,7 @@ async def run_managed(
         except* ConfigError as errors:
             if store.state.status != "probation":
                 raise
-            store.roll_back(str(errors.exceptions[0]))
+            store.roll_back(_first(errors))
 
 
 async def _run(settings: AgentSettings, rollout: "Rollout", before_reading: Callable[[], object]) -> None:
@@ -199,3 +199,10 @@ def unfit(wanted: AgentSettings, present: AgentSettings) -> str:
     if wanted.spool.path != present.spool.path:
         return f"spool.path: what waits in {present.spool.path} would stay there; leave it as it is"
     return ""
+
+
+def _first(errors: BaseExceptionGroup[ConfigError]) -> str:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
