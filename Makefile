@@ -1,6 +1,6 @@
 # The two commands: `make demo` (from nothing to a running twin) and `make test` (from nothing to the whole suite passed).
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench chaos lock clean environment page
+.PHONY: help demo test check format bench chaos faults lock clean environment page
 VENV := .venv/bin
 
 help: ## this list
@@ -36,6 +36,10 @@ chaos: environment page ## the long journey: kills and cuts at random moments, s
 	@sh setup/test-programs.sh
 	$(VENV)/python -m pytest -m chaos -s --timeout 3600 tests/journey $(ARGS)
 
+faults: environment page ## every fault that a site knows, done to the whole chain; writes docs/reference/fault-report.md
+	@sh setup/test-programs.sh
+	FABRIQUAY_FAULT_REPORT=docs/reference/fault-report.md $(VENV)/python -m pytest -q tests/fault/test_faults.py $(ARGS)
+
 environment:
 	@sh setup/environment.sh dev
 
@@ -46,4 +50,4 @@ lock: environment ## resolve the dependencies anew
 	sh setup/lock.sh
 
 clean: ## remove what was built here (not the demo's data in .fabriquay)
-	rm -rf .venv .cache dist api/static api/web/node_modules tests/peers/opcua/node_modules .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache dist api/static api/web/node_modules tests/peers/*/node_modules .pytest_cache .ruff_cache .hypothesis

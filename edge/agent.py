@@ -9,7 +9,9 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from edge.config import AgentSettings, SourceSettings, node_schema, priorities, signals_of
 from edge.health import HealthReport, Remote
@@ -18,16 +20,24 @@ from edge.metrics import exposition
 from edge.metrics_server import serve_metrics
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
-from edge.sources.source import Source, SourceState, SourceStatus
+from edge.sources.replay_settings import ReplaySettings
+from edge.sources.source import Memory, Source, SourceState, SourceStatus
 from edge.spool import Spool, open_spool
+from edge.spool_view import newest_key
 from edge.systemd import status_line, tell_systemd
 from edge.uplink import run_uplink
 from edge.uplink_window import Drain
 from twin.errors import ConfigError
 from twin.wire.reading import Gap, GapCause, Lane, Reading
+from twin.wire.schema import NodeSchema
+
+if TYPE_CHECKING:
+    from edge.sparkplug import SparkplugNode
 
 logger = logging.getLogger(__name__)
 
+_END_OF_TIME_NS = (1 << 63) - 1
+_source_ns = itemgetter(1)
 _REMEMBER_EVERY_NS = 2_000_000_000  # a gap begins at most so much too early
 
 
@@ -41,19 +51,23 @@ class SourceSink:
         self, spool: Spool, name: str, handles: tuple[int, ...], schema_hash: str, clock: Callable[[], int]
     ) -> None:
         self._spool = spool
+        self._name = name
         self._key = f"read-until/{name}"
+        self._newest_ns = 0
         self._handles = handles
         self._schema_hash = schema_hash
         self._clock = clock
         self._remembered_ns = 0
         self._unread_since_ns = 0
         self.last_read: LastRead = LastRead(handles)
+        self.also: Callable[[Sequence[Reading]], None] = _nobody  # hears of what is on disk
 
     async def recall(self) -> None:
         """Take over what an earlier run has accounted for."""
         told = await self._spool.recall(self._key)
         if told:
             self.last_read.unpack(told, self._schema_hash)
+        self._newest_ns = int.from_bytes(await self._spool.recall(newest_key(self._name)) or b"", "little", signed=True)
 
     def missed(self, now_ns: int) -> list[Gap]:
         """What lies between the runs, for a source that begins at nothing."""
@@ -68,10 +82,19 @@ class SourceSink:
         """What comes from now until the source reads is missing, too (a source that knows better tells it itself)."""
         self._unread_since_ns = now_ns
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
+    async def keep(
+        self,
+        readings: Sequence[Reading],
+        gaps: Sequence[Gap] = (),
+        *,
+        lane: Lane = Lane.LIVE,
+        remembered: Mapping[str, bytes] | None = None,
+    ) -> None:
         """See `Sink.keep`."""
+        self._newest_ns = max(self._newest_ns, max(map(_source_ns, readings), default=0))
         if lane is Lane.HISTORY:
-            await self._spool.keep(readings, gaps, lane=lane)
+            newest = self._newest() if remembered else {}
+            await self._spool.keep(readings, gaps, lane=lane, remembered={**(remembered or {}), **newest})
             return
         now_ns = self._clock()
         if readings and self._unread_since_ns:
@@ -80,14 +103,28 @@ class SourceSink:
             )
             gaps = [gap, *gaps] if gap.from_ns < gap.to_ns else gaps
             self._unread_since_ns = 0
-        await self._spool.keep(readings, gaps)
+        await self._spool.keep(readings, gaps, remembered=remembered)
+        self.also(readings)
         self.last_read.take(readings)
         if readings and now_ns - self._remembered_ns >= _REMEMBER_EVERY_NS:
             self._remembered_ns = now_ns
             await self._remember()
 
+    async def has_room(self) -> None:
+        """See `Sink.has_room`."""
+        await self._spool.has_room()
+
     async def _remember(self) -> None:
-        await self._spool.remember(self._key, self.last_read.pack(self._schema_hash))
+        told = {self._key: self.last_read.pack(self._schema_hash), **self._newest()}
+        await self._spool.keep((), remembered=told)
+
+    def _newest(self) -> dict[str, bytes]:
+        """For `twin edge status`, which asks when everything is sent already."""
+        return {newest_key(self._name): min(self._newest_ns, _END_OF_TIME_NS).to_bytes(8, "little", signed=True)}
+
+
+def _nobody(_readings: Sequence[Reading]) -> None:
+    """Where no one else listens."""
 
 
 class Rollout(Remote, Protocol):
@@ -107,12 +144,12 @@ class _Supervised:
 
     def __init__(self, source: Source, sink: SourceSink) -> None:
         self._source = source
-        self._sink = sink
+        self.sink = sink
         self._mistake: ConfigError | None = None
 
     async def run(self) -> None:
         try:
-            await self._source.run(self._sink)
+            await self._source.run(self.sink)
         except* ConfigError as errors:
             self._mistake = _first(errors)
         if self._mistake:
@@ -157,7 +194,19 @@ async def run_agent(
         def statuses() -> list[SourceStatus]:
             return [source.status() for source in sources]
 
-        health = HealthReport(settings.node, settings.revision, spool, statuses, clock, drain, rollout)
+        node = None if settings.sparkplug is None else _sparkplug(settings, schema, statuses, spool, clock)
+        for source in sources:
+            source.sink.also = _nobody if node is None else node.offer
+        health = HealthReport(
+            settings.node,
+            settings.revision,
+            spool,
+            statuses,
+            clock,
+            drain,
+            rollout,
+            sparkplug=None if node is None else node.status,
+        )
         logger.info("node %s reads %d signals from %d sources", settings.node, len(handles), len(sources))
         before_reading()
         async with asyncio.TaskGroup() as group:
@@ -174,6 +223,26 @@ async def run_agent(
             if settings.metrics is not None:
                 metrics = serve_metrics(settings.metrics, lambda: exposition(health()))
                 group.create_task(metrics, name="metrics")
+            if node is not None:
+                group.create_task(node.run(), name="Sparkplug node")
+
+
+def _sparkplug(
+    settings: AgentSettings,
+    schema: NodeSchema,
+    statuses: Callable[[], Sequence[SourceStatus]],
+    memory: Memory,
+    clock: Callable[[], int],
+) -> "SparkplugNode":
+    from edge.sparkplug import SparkplugNode  # protobuf costs memory that not every gateway need pay
+    from edge.sparkplug_node import NodeMetrics
+
+    assert settings.sparkplug is not None  # noqa: S101
+    handles = {entry.path: entry.handle for entry in schema.entries}
+    devices = {source.name: [handles[feed.path] for feed in signals_of(source)] for source in settings.sources}
+    wanted = settings.sparkplug
+    metrics = NodeMetrics(schema.entries, devices, wanted.keep_values, aliases=wanted.aliases)
+    return SparkplugNode(wanted, settings.node, settings.broker, metrics, statuses, memory, clock)
 
 
 async def _supervised(
@@ -189,6 +258,8 @@ async def _supervised(
     await sink.recall()
     if isinstance(source, MqttSettings):
         return await _mqtt(source, settings, sink, spool, handles, clock)
+    if isinstance(source, ReplaySettings):
+        return await _replay(source, settings, sink, spool, handles, clock)
     from edge.sources.opcua import OpcUaSource  # its library costs memory that an MQTT gateway need not pay
 
     now_ns = clock()
@@ -196,6 +267,28 @@ async def _supervised(
     await made.backfill.recall()
     await sink.begin_anew(await made.backfill.take_up(sink.missed(now_ns)), now_ns)
     return _Supervised(made, sink)
+
+
+async def _replay(
+    source: ReplaySettings,
+    settings: AgentSettings,
+    sink: SourceSink,
+    spool: Spool,
+    handles: Mapping[str, int],
+    clock: Callable[[], int],
+) -> _Supervised:
+    from edge.sources.replay import ReplaySource  # few gateways read recordings
+
+    if source.time == "shifted":  # … which is as if it were live
+        now_ns = clock()
+        await sink.begin_anew(sink.missed(now_ns), now_ns)
+        sink.unread_since(now_ns)
+    letters = _letters(settings, source.name)
+    return _Supervised(ReplaySource(source, handles, dead_letters=letters, memory=spool, clock=clock), sink)
+
+
+def _letters(settings: AgentSettings, source: str) -> Path:
+    return settings.spool.path.with_name(f"{source}.dead-letters.jsonl")
 
 
 async def _mqtt(
@@ -214,7 +307,7 @@ async def _mqtt(
         source,
         handles,
         client_id=f"{settings.node}-{source.name}",
-        dead_letters=settings.spool.path.with_name(f"{source.name}.dead-letters.jsonl"),
+        dead_letters=_letters(settings, source.name),
         last_read=sink.last_read,
         memory=spool,
         clock=clock,

@@ -19,6 +19,8 @@ from edge.opcua_groups import OpcUaSection, grouped_items
 from edge.priority import Priority, Word
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings
+from edge.sources.replay_settings import ReplaySettings
+from edge.sparkplug_settings import SparkplugNodeSettings
 from edge.template import is_signal_path
 from edge.uplink import UplinkSettings
 from twin.errors import ConfigError
@@ -27,7 +29,7 @@ from twin.wire.broker import BrokerSettings
 from twin.wire.schema import NodeSchema, SchemaEntry
 from twin.wire.topic import NODE_NAME
 
-SourceSettings = OpcUaSettings | MqttSettings
+SourceSettings = OpcUaSettings | MqttSettings | ReplaySettings
 
 
 class SpoolSettings(Settings):
@@ -48,6 +50,7 @@ class AgentSettings(Settings):
     metrics: MetricsSettings | None = None
     desired: DesiredSettings | None = None
     sources: tuple[SourceSettings, ...]
+    sparkplug: SparkplugNodeSettings | None = None
     revision: str  # fingerprint of the file and the mappings that it names, 16 hex digits
 
 
@@ -60,7 +63,7 @@ class SignalFeed(NamedTuple):
     priority: Word = "normal"
 
 
-Section = Annotated[OpcUaSection | MqttSettings, Field(discriminator="kind")]
+Section = Annotated[OpcUaSection | MqttSettings | ReplaySettings, Field(discriminator="kind")]
 
 
 class _AgentFile(Settings):
@@ -72,6 +75,7 @@ class _AgentFile(Settings):
     uplink: UplinkSettings = UplinkSettings()
     metrics: MetricsSettings | None = None  # for Prometheus
     desired: DesiredSettings | None = None  # configurations that come signed
+    sparkplug: SparkplugNodeSettings | None = None
     sources: Annotated[tuple[Section, ...], Field(min_length=1)]
 
     @field_validator("node")
@@ -103,6 +107,7 @@ def load_agent(path: Path) -> AgentSettings:
         metrics=file.metrics,
         desired=file.desired,
         sources=sources,
+        sparkplug=file.sparkplug,
         revision=hashlib.sha256(b"".join([path.read_bytes(), *mappings])).hexdigest()[:16],
     )
 
@@ -111,6 +116,10 @@ def signals_of(source: SourceSettings) -> tuple[SignalFeed, ...]:
     """The signals that a source feeds, in the order of the file."""
     if isinstance(source, OpcUaSettings):
         return tuple(SignalFeed(item.signal, item.kind, item.unit, item.priority) for item in source.items)
+    if isinstance(source, ReplaySettings):
+        return tuple(
+            SignalFeed(path, source.signals[name].kind, source.signals[name].unit) for path, name in source.feeds()
+        )
     return tuple(
         SignalFeed(path, topic.signals[name].kind, topic.signals[name].unit, topic.signals[name].priority)
         for topic in source.topics
@@ -151,8 +160,7 @@ def _problems(document: Document, file: _AgentFile) -> Iterator[str]:
         if source.name in names:
             yield document.problem([*here, "name"], f"another source is called {source.name}, too; choose another name")
         names.add(source.name)
-        found = _mqtt_signals(source) if isinstance(source, MqttSettings) else _opcua_signals(source)
-        yield from _signal_problems(document, here, found, owners)
+        yield from _signal_problems(document, here, _signals(source), owners)
 
 
 Place = tuple[list[Key], str | ValidationError]
@@ -187,6 +195,16 @@ def _complaint(path: str | ValidationError, line: int, owners: dict[str, int]) -
         return f"signal {path} is fed by {owner} already; remove one of the two"
     owners[path] = line
     return ""
+
+
+def _signals(source: Section) -> Iterator[Place]:
+    if isinstance(source, OpcUaSection):
+        yield from _opcua_signals(source)
+    elif isinstance(source, MqttSettings):
+        yield from _mqtt_signals(source)
+    else:
+        for path, name in source.feeds():
+            yield ["signals", name], path
 
 
 def _mqtt_signals(source: MqttSettings) -> Iterator[Place]:

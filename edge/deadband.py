@@ -1,14 +1,22 @@
 """Hop *thin* (pure): `Reading` → the readings that are worth keeping, error bounded. In and out: `Reading`s.
 
-Whoever holds the last kept value until the next one is never wrong by more than the deadband at any source time; and
-the last value before a jump is passed on too, so that a line between kept values starts where the jump started.
+A deadband or a swinging door (`edge.swinging_door`) per signal. Of a deadband, whoever holds the last kept value until
+the next one is never wrong by more than its width at any source time; and the last value before a jump is passed on
+too, so that a line between kept values starts where the jump started.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from twin.wire.reading import Quality, Reading
+from edge.sources.source import Memory, Sink
+from edge.swinging_door import Door, SwingingDoor
+from twin.wire.reading import Lane, Quality, Reading
+
+
+def thin_keys(source: str, handles: Mapping[str, int]) -> dict[int, str]:
+    """Handle → the key of its state in a source's `Memory`."""
+    return {handle: f"thin/{source}/{path}" for path, handle in handles.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +35,43 @@ class _Memory:
 
 
 class Thinner:
-    """The deadbands of one source; signals without one pass untouched."""
+    """The bands of one source; signals without one pass untouched.
 
-    def __init__(self, bands: Mapping[int, Deadband]) -> None:
-        self._bands = dict(bands)
+    Args:
+        bands: by handle.
+        keys: handle → under which key its state is remembered, for those whose band must survive a kill.
+    """
+
+    def __init__(self, bands: Mapping[int, Deadband | SwingingDoor], keys: Mapping[int, str] | None = None) -> None:
+        self._bands = {handle: band for handle, band in bands.items() if isinstance(band, Deadband)}
+        self._doors = {handle: Door(band) for handle, band in bands.items() if isinstance(band, SwingingDoor)}
+        self._keys = {handle: key for handle, key in (keys or {}).items() if handle in self._doors}
         self._memory: dict[int, _Memory] = {}
+        self._told: dict[str, bytes] = {}  # states as they were given out last
+        self._touched: set[int] = set()
         self.withheld: int = 0  # readings left out since the start
+
+    @property
+    def late(self) -> int:
+        """Readings that came behind all that a swinging door remembers."""
+        return sum(door.late for door in self._doors.values())
 
     def thin(self, readings: Sequence[Reading]) -> list[Reading]:
         """What is left, in order."""
-        if not self._bands:
+        if not self._bands and not self._doors:
             return list(readings)
         kept: list[Reading] = []
         for reading in readings:
             band = self._bands.get(reading.handle)
-            if band is None:
-                kept.append(reading)
-            else:
+            if band is not None:
                 kept += self._offer(reading, band)
+            elif reading.handle in self._doors:
+                self._touched.add(reading.handle)
+                passed = self._doors[reading.handle].offer(reading)
+                self.withheld += 1 - len(passed)
+                kept += passed
+            else:
+                kept.append(reading)
         return kept
 
     def due(self, now_ns: int) -> list[Reading]:
@@ -58,8 +85,36 @@ class Thinner:
             if reading is not None and now_ns - memory.passed_ns >= self._bands[handle].max_interval_s * 1e9:
                 beats.append(reading._replace(quality=reading.quality | Quality.HELD))
                 self._memory[handle] = _Memory(reading, now_ns)
+        for handle, door in self._doors.items():
+            ends = door.due(now_ns)
+            if ends:
+                self._touched.add(handle)
+                beats += ends
         self.withheld -= len(beats)
         return beats
+
+    def unsaved(self) -> dict[str, bytes]:
+        """Key → state, of every swinging door that changed; it must be on disk before a device may forget.
+
+        A deadband needs none: holding the last kept value is right without it.
+        """
+        states = {self._keys[handle]: self._doors[handle].pack() for handle in self._touched & self._keys.keys()}
+        self._touched.clear()
+        changed = {key: state for key, state in states.items() if self._told.get(key, b"") != state}
+        self._told.update(changed)
+        return changed
+
+    async def resume(self, memory: Memory | None, sink: Sink, now_ns: int) -> None:
+        """Go on behind an earlier run: what it had left out last is kept, as history."""
+        ends: list[Reading] = []
+        for handle, key in self._keys.items():
+            told = await memory.recall(key) if memory is not None else None
+            if told:
+                self._told[key] = told
+                self._touched.add(handle)
+                ends += self._doors[handle].unpack(told, handle, now_ns)
+        if ends:
+            await sink.keep(ends, lane=Lane.HISTORY, remembered=self.unsaved())
 
     def _offer(self, reading: Reading, band: Deadband) -> list[Reading]:
         memory = self._memory.get(reading.handle)

@@ -62,12 +62,15 @@ class HealthReport:
         clock: Callable[[], int],
         drain: Drain,
         rollout: Remote | None = None,
+        *,
+        sparkplug: Callable[[], Mapping[str, object]] | None = None,
     ) -> None:
         self._node = node
         self._revision = revision
         self._spool = spool
         self._statuses = statuses
         self._clock = clock
+        self._sparkplug = sparkplug
         self._started_ns = clock()
         self._version = version("fabriquay")
         self._meters: dict[str, RateMeter] = {}
@@ -112,6 +115,7 @@ class HealthReport:
                 *([] if self._rollout is None else self._rollout.warnings()),
             ],
             "sources": [self._source(status, now_ns) for status in statuses],
+            **({} if self._sparkplug is None else {"sparkplug": self._sparkplug()}),
         }
 
     def _draining(self, backlog: Backlog, now_ns: int) -> dict[str, object]:

@@ -16,6 +16,7 @@ from edge.config import AgentSettings, SourceSettings, node_schema, signals_of
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.opcua_settings import OpcUaSettings
+from edge.sources.replay_settings import ReplaySettings
 from edge.sources.source import Source, SourceState
 from twin.errors import ConfigError, Retryable
 from twin.wire import batch
@@ -40,14 +41,21 @@ class Report:
 
 
 class Watcher:
-    """A sink that counts."""
+    """A sink that counts, and a memory that forgets."""
 
     def __init__(self) -> None:
         self.values: dict[int, int] = {}
         self.bytes: int = 0
         self.first_s: float = 0.0
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
+    async def keep(
+        self,
+        readings: Sequence[Reading],
+        gaps: Sequence[Gap] = (),
+        *,
+        lane: Lane = Lane.LIVE,
+        remembered: Mapping[str, bytes] | None = None,
+    ) -> None:
         """Forget them."""
         self.first_s = self.first_s or time.monotonic()
         for reading in readings:
@@ -58,6 +66,16 @@ class Watcher:
                     readings, (), node="check", epoch="0" * 32, number=1, lane=lane, schema_hash="0" * 16, created_ns=0
                 )
             )
+
+    async def has_room(self) -> None:
+        """Always."""
+
+    async def remember(self, key: str, value: bytes) -> None:
+        """Forget it."""
+
+    async def recall(self, key: str) -> bytes | None:
+        """Nothing."""
+        return None
 
 
 async def check_live(settings: AgentSettings, watch_s: float) -> list[Report]:
@@ -91,9 +109,13 @@ async def _try(source: SourceSettings, handles: Mapping[str, int], watch_s: floa
             return report
         await _watch(_opcua(source, handles), report, watch_s, handles, source)
         return report
-    report = Report(source.name, "mqtt", f"{source.broker.host}:{source.broker.port}")
     with tempfile.TemporaryDirectory() as folder:
-        await _watch(_mqtt(source, handles, Path(folder)), report, watch_s, handles, source)
+        if isinstance(source, ReplaySettings):
+            report = Report(source.name, "replay", ", ".join(source.files))
+            await _watch(_replay(source, handles, Path(folder)), report, watch_s, handles, source)
+        else:
+            report = Report(source.name, "mqtt", f"{source.broker.host}:{source.broker.port}")
+            await _watch(_mqtt(source, handles, Path(folder)), report, watch_s, handles, source)
     return report
 
 
@@ -109,6 +131,14 @@ def _mqtt(source: MqttSettings, handles: Mapping[str, int], folder: Path) -> Sou
     return MqttSource(
         alone, handles, client_id=f"fabriquay-check-{uuid4().hex[:12]}", dead_letters=folder / "dead-letters.jsonl"
     )
+
+
+def _replay(source: ReplaySettings, handles: Mapping[str, int], folder: Path) -> Source:
+    """From the beginning of its files, whatever the agent has read of them."""
+    from edge.sources.replay import ReplaySource
+
+    alone = source.model_copy(update={"dead_letters": None})
+    return ReplaySource(alone, handles, dead_letters=folder / "dead-letters.jsonl", memory=Watcher())
 
 
 async def _watch(

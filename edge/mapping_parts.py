@@ -10,6 +10,7 @@ from edge.captures import Wording, levels, names, rest_name
 from edge.place import is_place
 from edge.pointer import Pointer
 from edge.priority import Word
+from edge.thin_settings import Thin
 from edge.timestamps import TimeFormat, check_format, zone_named
 from edge.units import conversion
 from twin.settings import Settings
@@ -135,6 +136,7 @@ class Mapped(Settings):
     deadband: Annotated[float, Field(ge=0)] | None = None  # leave out changes of at most this much
     max_interval_s: Annotated[float, Field(gt=0)] = 60.0  # … but pass one value on at least so often
     priority: Word = "normal"  # when the spool is full, low goes before normal and normal before high
+    thin: Thin | None = None  # instead of a deadband: leave out what lies on a line, with its own max_interval_s
 
     @property
     def converts(self) -> bool:
@@ -147,6 +149,10 @@ class Mapped(Settings):
             raise ValueError("a text has no unit, scale, offset or words; remove them or choose another kind")
         if self.kind == "text" and self.deadband is not None:
             raise ValueError("a text has no deadband; remove it")
+        if self.thin is not None:
+            self.thin.refuse(self.kind)
+            if self.deadband is not None:
+                raise ValueError("deadband and thin do the same; remove one of them")
         if self.kind == "state" and (self.unit or self.scale != 1.0 or self.offset):
             raise ValueError("a state has no unit, scale or offset; give words to translate its codes")
         if self.kind in ("text", "state") and (self.source_unit is not None or self.unit_at is not None):

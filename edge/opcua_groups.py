@@ -13,6 +13,7 @@ from edge import template
 from edge.mapping_settings import Kind
 from edge.priority import Word
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings
+from edge.thin_settings import Thin
 from twin.settings import Key, Settings
 
 
@@ -26,11 +27,14 @@ class GroupedSignal(Settings):
     queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     deadband: Annotated[float, Field(gt=0)] | None = None
     priority: Word | None = None  # instead of the group's
+    thin: Thin | None = None
 
     @model_validator(mode="after")
     def _a_text_is_no_quantity(self) -> Self:
         if self.kind == "text" and (self.unit or self.deadband is not None):
             raise ValueError("a text has no unit and no deadband; remove them or choose another kind")
+        if self.thin is not None:
+            self.thin.refuse(self.kind)
         if self.kind == "state" and self.unit:
             raise ValueError("a state has no unit; remove it or choose another kind")
         return self
@@ -92,6 +96,7 @@ def _item(group: OpcUaGroup, signal: GroupedSignal, words: dict[str, str], path:
             queue=group.queue if signal.queue is None else signal.queue,
             deadband=signal.deadband,
             priority=signal.priority or group.priority,
+            thin=signal.thin,
         )
     except ValidationError as error:
         return error

@@ -76,22 +76,36 @@ class Spool:
         self._dropping = False
         self._trouble = ""
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
+    async def keep(
+        self,
+        readings: Sequence[Reading],
+        gaps: Sequence[Gap] = (),
+        *,
+        lane: Lane = Lane.LIVE,
+        remembered: Mapping[str, bytes] | None = None,
+    ) -> None:
         """Return when the readings and gaps are on disk; wait while the disk is full or too much is queued.
 
-        Backfilled readings belong into `Lane.HISTORY`: the live lane is for readings in their order of time.
+        Backfilled readings belong into `Lane.HISTORY`: the live lane is for readings in their order of time. What is to
+        be `remembered` stands in the same transaction.
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._queued == 0 or self._queued + len(readings) <= self._max_queued)
-        if not readings and not gaps:
+        if not readings and not gaps and not remembered:
             return
         self._queued += len(readings)
+        self._work.remembered.update(remembered or {})
         if readings:
             self._work.readings.setdefault(lane, []).extend(readings)
         self._work.gaps.extend(gaps)
         if self._queued >= self._max_batch:
             self._full.set()
         await self._join()
+
+    async def has_room(self) -> None:
+        """Return when half of the byte cap is free."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._backlog.bytes <= self._max_bytes // 2)
 
     async def settle(self, receipt: Receipt) -> None:
         """Forget what the store has committed; a receipt for another epoch changes nothing."""

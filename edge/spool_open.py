@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from twin.errors import ConfigError, Retryable
 logger = logging.getLogger(__name__)
 
 FORMAT = 2
+_LOCK_TRIES, _LOCK_PAUSE_S = 10, 0.05
 APPLICATION_ID = 0x46515331  # "FQS1"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _WAITABLE = {
@@ -97,12 +99,15 @@ def lock(path: Path) -> int:
     """Hold `<path>.lock` for the life of the process: two agents on one spool would reuse numbers."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise ConfigError(f"{path}: another agent uses this spool; stop it or give this one its own path") from error
-    return descriptor
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_PAUSE_S)  # `twin edge status` holds it for a moment
+        else:
+            return descriptor
+    os.close(descriptor)
+    raise ConfigError(f"{path}: another agent uses this spool; stop it or give this one its own path")
 
 
 def translated(error: sqlite3.Error) -> Retryable | None:

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], what: str = "the condition", deadline_s: float = 60.0) -> None:
-    """Return as soon as `condition` is true; fail with `what` when that does not happen in time."""
+async def until(
+    condition: Callable[[], object], what: str | Callable[[], str] = "the condition", deadline_s: float = 60.0
+) -> None:
+    """Return as soon as `condition` is true; fail with `what` (as it is then) when that does not happen in time."""
     try:
         async with asyncio.timeout(deadline_s):
             while not condition():
                 await asyncio.sleep(0.01)
     except TimeoutError:
-        raise AssertionError(f"not within {deadline_s} s: {what}") from None
+        said = what if isinstance(what, str) else what()
+        raise AssertionError(f"not within {deadline_s} s: {said}") from None

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.dead_letters import DeadLetter, DeadLetters
-from edge.deadband import Deadband, Thinner
+from edge.deadband import Deadband, Thinner, thin_keys
 from edge.last_read import LastRead
 from edge.mapping import Incoming, MappedMessage, TopicMapping
 from edge.sources.mqtt_metadata import RememberedMetadata
 from edge.sources.mqtt_restart import broker_began_ns
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.source import Memory, Sink, SourceState, SourceStatus
+from edge.swinging_door import SwingingDoor
 from twin.errors import Rejected, Retryable
 from twin.wire.backoff import Backoff
 from twin.wire.mqtt import Client, Message, connect
@@ -74,7 +75,7 @@ class MqttSource:
         self._clock = clock
         self._mapping = TopicMapping(settings.topics, handles)
         self._handles = tuple(sorted(handles[path] for topic in settings.topics for path, _ in topic.feeds()))
-        self._thinner = Thinner(_bands(settings, handles))
+        self._thinner = Thinner(_bands(settings, handles), thin_keys(settings.name, handles))
         self._letters = DeadLetters(settings.dead_letters or dead_letters, settings.dead_letters_max_bytes)
         self._last_read = LastRead(self._handles) if last_read is None else last_read
         self._memory = memory
@@ -100,6 +101,7 @@ class MqttSource:
 
     async def run(self, sink: Sink) -> None:
         """Read for ever; see `Source.run`."""
+        await self._thinner.resume(self._memory, sink, self._clock())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look(sink), name=f"{self.name} heartbeat")
             group.create_task(self._read_forever(sink), name=f"{self.name} read")
@@ -159,8 +161,9 @@ class MqttSource:
 
     async def _keep(self, harvest: _Harvest, sink: Sink) -> None:
         readings = self._thinner.thin(harvest.readings)
-        if readings or harvest.gaps:
-            await sink.keep(readings, harvest.gaps)
+        lines = self._thinner.unsaved()
+        if readings or harvest.gaps or lines:
+            await sink.keep(readings, harvest.gaps, remembered=lines)
         self._last_read.take(harvest.readings)
         if harvest.letters:
             await asyncio.to_thread(self._letters.write, harvest.letters)
@@ -271,7 +274,7 @@ class MqttSource:
             now_ns = self._clock()
             beats = self._thinner.due(now_ns)
             if beats:
-                await sink.keep(beats)
+                await sink.keep(beats, remembered=self._thinner.unsaved())
                 self._values += len(beats)
             if self._state is not SourceState.CONNECTED or now_ns - self._heard_ns <= silent_after_ns:
                 continue
@@ -291,12 +294,14 @@ class MqttSource:
         self._state, self._detail = state, detail
 
 
-def _bands(settings: MqttSettings, handles: Mapping[str, int]) -> dict[int, Deadband]:
-    bands: dict[int, Deadband] = {}
+def _bands(settings: MqttSettings, handles: Mapping[str, int]) -> dict[int, Deadband | SwingingDoor]:
+    bands: dict[int, Deadband | SwingingDoor] = {}
     for topic in settings.topics:
         for path, name in topic.feeds():
             signal = topic.signals[name]
-            if signal.deadband is not None:
+            if signal.thin is not None:
+                bands[handles[path]] = signal.thin.band
+            elif signal.deadband is not None:
                 bands[handles[path]] = Deadband(signal.deadband, signal.max_interval_s)
     return bands
 

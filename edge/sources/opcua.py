@@ -1,7 +1,8 @@
 """Hop *sense*, OPC UA: one server → readings.
 
 In: notifications of one subscription, over whatever connection there is. Out: `Reading`s and `Gap`s for the sink; a
-message is acknowledged to the server only after the sink has it on disk. Never writes to the server, calls no method.
+message is acknowledged to the server only after the sink has it on disk. Never writes to the server; the only method
+it calls is ConditionRefresh, where events are read.
 """
 
 import asyncio
@@ -11,9 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from operator import itemgetter
 
+from edge.deadband import Thinner, thin_keys
 from edge.sources.opcua_channel import Channel, Refused, SessionMemory, door, open_channel
 from edge.sources.opcua_clock import ServerClock
 from edge.sources.opcua_decode import Decoder, Publication
+from edge.sources.opcua_events import Events
 from edge.sources.opcua_gaps import GapLedger
 from edge.sources.opcua_granted import differences, outages, warning
 from edge.sources.opcua_history import MOST_NODES, Backfill
@@ -21,6 +24,7 @@ from edge.sources.opcua_items import MOST_PER_CALL, ItemTable, item_table
 from edge.sources.opcua_library import ua
 from edge.sources.opcua_limits import Build, Limits, read_limits
 from edge.sources.opcua_publish import PublishWindow
+from edge.sources.opcua_security import Security, Untrusted
 from edge.sources.opcua_settings import OpcUaSettings
 from edge.sources.opcua_subscriptions import Subscriptions
 from edge.sources.opcua_value import instant_ns
@@ -39,10 +43,16 @@ _MOST_LISTED = 20  # refused nodes in the status
 _MEASURE_EVERY_S = 30.0
 _SUSPECT_EVERY_S = 1.0
 _CURRENT_TIME = ua.NodeId(ua.ObjectIds.Server_ServerStatus_CurrentTime)
-_WHO = (ua.NodeId(ua.ObjectIds.Server_NamespaceArray), ua.NodeId(ua.ObjectIds.Server_ServerStatus_StartTime))
+_WHO = (
+    ua.NodeId(ua.ObjectIds.Server_NamespaceArray),
+    ua.NodeId(ua.ObjectIds.Server_ServerStatus_StartTime),
+    ua.NodeId(ua.ObjectIds.Server_ServiceLevel),
+)
+_NO_SERVICE = (0, 1)  # Part 4, ServiceLevel: maintenance, no data
 
 _source_ns = itemgetter(1)
-Kept = tuple[tuple[int, int] | None, list[Reading], list[Gap]]
+_LOOK_S = 1.0  # how often heartbeats are looked at
+Kept = tuple[tuple[int, int] | None, list[Reading], list[Gap], dict[str, bytes]]
 
 
 class OpcUaSource:
@@ -51,7 +61,7 @@ class OpcUaSource:
     Args:
         settings: of this source.
         handles: every signal path of its items → the signal's place in the node's schema.
-        memory: keeps the gaps that are still to be filled from the server's history.
+        memory: keeps the gaps that are still to be filled from the server's history, and the lines of swinging doors.
         unread_since_ns: from then on its signals are unread; 0: from their first reading on.
     """
 
@@ -70,12 +80,19 @@ class OpcUaSource:
         self._clock: Callable[[], int] = clock
         self._table: ItemTable = item_table(settings, handles)
         self._handles: tuple[int, ...] = tuple(item.handle for item in self._table.items)
-        decoder = Decoder({item.handle: item.settings.kind == "text" for item in self._table.items})
+        events = {item.handle: item.settings.least_severity for item in self._table.items if item.settings.events}
+        texts = {item.handle: item.settings.kind == "text" for item in self._table.items}
+        decoder = Decoder(texts, Events(events) if events else None)
         self._decoder: Decoder = decoder
         self._subscriptions: Subscriptions = Subscriptions(settings, self._table, decoder, clock)
         self._limits: Limits = Limits()
         self._build: Build = Build()
         self._server_started: object = None
+        self._places: list[OpcUaSettings] = [
+            settings.model_copy(update={"url": url}) for url in (settings.url, *settings.redundant_urls)
+        ]
+        self._securities: list[Security] = [Security(place, clock) for place in self._places]
+        self._place: int = 0  # which of the redundant servers
         self._ledger: GapLedger = GapLedger()
         if unread_since_ns:
             self._ledger.begin(self._handles, unread_since_ns)
@@ -83,6 +100,9 @@ class OpcUaSource:
         self._server_clock: ServerClock = ServerClock(settings.clock_tolerance_s, correct=settings.clock == "correct")
         self._measured_s: float = 0.0
         self.backfill: Backfill = Backfill(settings, self._table, memory, self._server_clock, clock)
+        bands = {item.handle: item.settings.thin.band for item in self._table.items if item.settings.thin}
+        self._thinner: Thinner = Thinner(bands, thin_keys(settings.name, handles))
+        self._lines: Memory | None = memory
         self._memory: SessionMemory | None = None
         self._unkept: asyncio.Queue[Kept] = asyncio.Queue(_MOST_UNKEPT)
         self._rejected: set[int] = set()
@@ -96,6 +116,10 @@ class OpcUaSource:
         self._asked_keep_alive_s: float = settings.keep_alive_count * settings.publishing_interval_ms / 1000
 
     @property
+    def _security(self) -> Security:
+        return self._securities[self._place]
+
+    @property
     def name(self) -> str:
         """Unique within the agent."""
         return self._settings.name
@@ -103,8 +127,10 @@ class OpcUaSource:
     async def run(self, sink: Sink) -> None:
         """Read for ever; see `Source.run`."""
         try:
+            await self._thinner.resume(self._lines, sink, self._clock())
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep(sink), name=f"{self.name} keep")
+                group.create_task(self._beat(), name=f"{self.name} heartbeat")
                 group.create_task(self._connect_forever(sink), name=f"{self.name} connect")
         except ExceptionGroup as errors:
             mistakes = errors.subgroup(ConfigError)
@@ -116,7 +142,7 @@ class OpcUaSource:
         """What the health report says of it."""
         detail = self._detail
         if self._state is SourceState.CONNECTED:
-            detail = "; ".join(self._warnings())
+            detail = "; ".join([*self._warnings(), *self._security.warnings()])
         return SourceStatus(
             self.name, self.kind, self._state, detail, self._since_ns, self._values, self._newest_ns, self._facts()
         )
@@ -133,7 +159,7 @@ class OpcUaSource:
         living = self._subscriptions
         shortest = outages(monitored, living.lifetime_s)
         return {
-            "url": self._settings.url,
+            "url": self._places[self._place].url,
             "items": len(self._handles),
             "monitored": len(monitored),
             "refused_items": [
@@ -152,6 +178,9 @@ class OpcUaSource:
             "tolerated_outage_s": min(shortest.values(), default=None),
             "tolerated_outages_s": shortest,
             "open_gaps": self._ledger.waiting,
+            "security": self._security.facts(),
+            "certificate_days": self._security.days_left(),
+            "withheld": self._thinner.withheld,
             **asdict(living.counters),
             **self._server_clock.facts(),
             **self.backfill.facts(),
@@ -159,22 +188,37 @@ class OpcUaSource:
 
     async def _connect_forever(self, sink: Sink) -> None:
         while True:
-            reason = "the connection ended"
+            reason, new_trouble = "the connection ended", False
             try:
                 await self._connected(sink)
             except* Retryable as errors:
-                reason = str(_first(errors))
-            if self._state is not SourceState.DOWN:
-                log.warning("source %s: %s is away: %s", self.name, self._settings.url, reason)
+                error = _first(errors)
+                reason = str(error)
+                new_trouble |= isinstance(error, Untrusted) and reason != self._detail
+            if new_trouble or self._state is not SourceState.DOWN:
+                log.warning("source %s: %s is away: %s", self.name, self._places[self._place].url, reason)
             self._enter(SourceState.DOWN, reason)
-            await self._backoff.wait()
+            if len(self._places) > 1:
+                self._go_on_elsewhere()
+            if self._place == 0:
+                await self._backoff.wait()
+
+    def _go_on_elsewhere(self) -> None:
+        """The next of the redundant servers; it knows nothing of our session, and has a clock of its own."""
+        self._place = (self._place + 1) % len(self._places)
+        self._memory, self._server_started = None, None
+        self._subscriptions.give_up()
+        self._server_clock.forget()
 
     async def _connected(self, sink: Sink) -> None:
-        async with open_channel(self._settings, self._memory) as channel:
+        security = self._security
+        async with open_channel(self._places[self._place], self._memory, security) as channel:
             self._memory = channel.memory()
             started_ns, restarted = await self._meet(channel)
             await self._measure(channel)
             outcome = await self._subscriptions.establish(channel, self, self._limits, restarted=restarted)
+            if outcome == "created":
+                await self._subscriptions.refresh_conditions(channel)
             self._warn()
             self._connects += 1
             log.info("source %s: connected, subscription %s", self.name, outcome)
@@ -182,6 +226,7 @@ class OpcUaSource:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(channel), name=f"{self.name} receive")
                 group.create_task(channel.keep_secure(), name=f"{self.name} secure")
+                group.create_task(security.watch(), name=f"{self.name} trust")
                 group.create_task(self._retry_items(channel), name=f"{self.name} items")
                 started_ns += self._server_clock.correction_ns if started_ns else 0
                 filling = self.backfill.run(channel, sink, started_ns)
@@ -190,7 +235,9 @@ class OpcUaSource:
 
     async def _meet(self, channel: Channel) -> tuple[int, bool]:
         """Learn who the server is and what it takes. Returns when it was started, and whether that is news."""
-        namespaces, started = await channel.read(list(_WHO), "the server's status")
+        namespaces, started, level = await channel.read(list(_WHO), "the server's status")
+        if len(self._places) > 1 and level.Value and level.Value.Value in _NO_SERVICE:
+            raise Retryable(f"the server's service level is {level.Value.Value}: another one of its set has the data")
         self._table.namespaces = tuple(namespaces.Value.Value or ()) if namespaces.Value else ()
         self._limits, self._build = await read_limits(channel, self._settings.profile)
         self._table.most_per_call = self._limits.items_per_call or MOST_PER_CALL
@@ -293,7 +340,8 @@ class OpcUaSource:
         if publication.carries_data:
             acknowledgement = (publication.subscription_id, publication.sequence_number)
         if acknowledgement is not None or gaps:
-            await self._unkept.put((acknowledgement, publication.readings, gaps))
+            readings = self._thinner.thin(publication.readings)
+            await self._unkept.put((acknowledgement, readings, gaps, self._thinner.unsaved()))
         if publication.status is not None and publication.status >> 31:
             if subscription is not None:
                 subscription.usable = False
@@ -301,7 +349,7 @@ class OpcUaSource:
 
     def _adjust(self, publication: Publication) -> None:
         """Give the readings their right times, in the order that overflows are told by."""
-        publication.readings = self._server_clock.adjust(publication.readings, self._ledger.last_ns)
+        publication.readings = self._server_clock.adjust(publication.readings, self._ledger.last_ns, self._ledger.lost)
 
     def lose(self, handles: Iterable[int], cause: GapCause, detail: str) -> None:
         """These items may have missed values since their last readings."""
@@ -313,6 +361,13 @@ class OpcUaSource:
             self._rejected.add(handle)
             log.warning("source %s: values of item %d are dropped: %s", self.name, handle, why)
 
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            beats = self._thinner.due(self._clock())
+            if beats:
+                await self._unkept.put((None, beats, [], self._thinner.unsaved()))
+
     async def _keep(self, sink: Sink) -> None:
         while True:
             messages = [await self._unkept.get()]
@@ -321,11 +376,12 @@ class OpcUaSource:
                 messages.append(self._unkept.get_nowait())
                 readings = readings + messages[-1][1]
                 gaps = gaps + messages[-1][2]
-            if readings or gaps:
-                await sink.keep(readings, await self.backfill.take_up(gaps) if gaps else ())
+            lines = {key: state for message in messages for key, state in message[3].items()}
+            if readings or gaps or lines:
+                await sink.keep(readings, await self.backfill.take_up(gaps) if gaps else (), remembered=lines)
                 self._values += len(readings)
                 self._newest_ns = max(self._newest_ns, max(map(_source_ns, readings), default=0))
-            self._subscriptions.acknowledgements += [found for found, _, _ in messages if found is not None]
+            self._subscriptions.acknowledgements += [found for found, _, _, _ in messages if found is not None]
 
     def _enter(self, state: SourceState, detail: str) -> None:
         if state is not self._state:

@@ -15,7 +15,7 @@ from asyncua.common.utils import Buffer
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from edge.sources.opcua_library import Client, Opaque, nodeid_from_binary, struct_from_binary, ua
-from edge.sources.opcua_security import secure
+from edge.sources.opcua_security import Security
 from edge.sources.opcua_settings import OpcUaSettings
 from twin.errors import Retryable
 
@@ -133,6 +133,16 @@ class Channel:
         with door("create monitored items"):
             return await self._session.create_monitored_items(parameters)
 
+    async def refresh_conditions(self, subscription_id: int) -> None:
+        """Let the server send the present state of all its conditions (Part 9, ConditionRefresh)."""
+        request = ua.CallMethodRequest()
+        request.ObjectId = ua.NodeId(ua.ObjectIds.ConditionType)
+        request.MethodId = ua.NodeId(ua.ObjectIds.ConditionType_ConditionRefresh)
+        request.InputArguments = [ua.Variant(subscription_id, ua.VariantType.UInt32)]
+        with door("refresh conditions"):
+            (result,) = await self._session.call([request])
+            result.StatusCode.check()
+
     async def transfer(self, subscription_id: int) -> None:
         """Take a subscription of an earlier session over into this one."""
         parameters = ua.TransferSubscriptionsParameters()
@@ -206,7 +216,9 @@ def response_body(answer: Buffer) -> bytes:
 
 
 @asynccontextmanager
-async def open_channel(settings: OpcUaSettings, memory: SessionMemory | None) -> AsyncGenerator[Channel]:
+async def open_channel(
+    settings: OpcUaSettings, memory: SessionMemory | None, security: Security
+) -> AsyncGenerator[Channel]:
     """Connect and take up the remembered session, or make a new one; in the end the connection is cut.
 
     The session is closed only when we are cancelled: after a failure it is wanted again.
@@ -226,15 +238,17 @@ async def open_channel(settings: OpcUaSettings, memory: SessionMemory | None) ->
         client.set_password(settings.password or "")
     try:
         async with asyncio.timeout(4 * settings.request_timeout_s):
-            with door("open the secure channel"):
-                await secure(client, settings)
+            with door("connect"):
+                await security.prepare(client)
                 await client.connect_socket()
                 await client.send_hello()
+            with security.explained(), door("open the secure channel"):
                 await client.open_secure_channel()
             resumed = memory is not None and await _resume(client, memory)
             if not resumed:
-                with door("create the session"):
+                with security.explained("BadCertificate", "BadSecurityChecks"), door("create the session"):
                     await client.create_session()
+                    security.choose_token(client)
                     await _activate(client)
     except TimeoutError as error:
         _cut(client)
@@ -289,4 +303,5 @@ async def _activate(client: Opaque) -> None:
     await client.activate_session(
         username=client._username,
         password=client._password,
+        certificate=client.user_certificate,
     )

@@ -6,11 +6,12 @@ right as far as that can be known, each changed one flagged, and word of every s
 Two kinds of fault are told apart. The server's own clock is measured (`CurrentTime` of its status): when it is off, and
 the source times follow it, all of them are shifted by the measured offset. Behind a server there may be devices with
 clocks of their own: a source time that lies in the future, or before the one that its item had already, is replaced by
-the receive time, item by item. Values that are merely old stay as old as they are.
+the receive time, item by item. Values that are merely old stay as old as they are; so does the first value of an item
+after a loss, because a server may show again what it had long before.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter, lt
 
@@ -19,6 +20,7 @@ from twin.wire.reading import Quality, Reading
 _S = 1_000_000_000
 _LEAST_STEP_NS = 1_000
 _KEPT = 64  # measurements
+_CLOCKS_ARE_SET_NS = 1_262_304_000 * _S  # 2010: a clock before it was never set
 _DRIFT_OVER_NS = 600 * _S  # less says nothing about a drift
 
 _handle = itemgetter(0)
@@ -64,6 +66,11 @@ class ServerClock:
         first, last = self._measured[0], self._measured[-1]
         over_ns = last.at_ns - first.at_ns
         return (last.offset_ns - first.offset_ns) / over_ns * 1e6 if over_ns >= _DRIFT_OVER_NS else None
+
+    def forget(self) -> None:
+        """Another server takes over, with another clock."""
+        self._measured.clear()
+        self._followed, self.correction_ns = True, 0
 
     def facts(self) -> dict[str, object]:
         """For the health report."""
@@ -111,20 +118,20 @@ class ServerClock:
         """
         if not readings:
             return False
-        if self.correction_ns:
-            adjusted = self._shifted(readings)
-            return self._ahead(adjusted) or _backward(adjusted, last_ns)
-        return self._ahead(readings) or _backward(readings, last_ns)
+        adjusted = self._shifted(readings) if self.correction_ns else readings
+        return self._ahead(adjusted) or _backward(adjusted, last_ns)
 
-    def adjust(self, readings: list[Reading], last_ns: Mapping[int, int]) -> list[Reading]:
-        """The readings with the times that they are to be kept with."""
+    def adjust(
+        self, readings: list[Reading], last_ns: Mapping[int, int], lost: Container[int] = frozenset()
+    ) -> list[Reading]:
+        """The readings with the times that they are to be kept with; `lost`: items whose next reading is the first."""
         if not readings or not self._correct:
             return readings
         self._learn(readings)
         if self.correction_ns:
             readings = self._shifted(readings)
         if self._ahead(readings) or _backward(readings, last_ns):
-            return self._replaced(readings, last_ns)
+            return self._replaced(readings, last_ns, lost)
         return readings
 
     def _learn(self, readings: Sequence[Reading]) -> None:
@@ -147,15 +154,16 @@ class ServerClock:
     def _ahead(self, readings: Sequence[Reading]) -> bool:
         return max(map(_source_ns, readings)) > readings[-1].received_ns + self._tolerance_ns
 
-    def _replaced(self, readings: Sequence[Reading], last_ns: Mapping[int, int]) -> list[Reading]:
+    def _replaced(self, readings: Sequence[Reading], last_ns: Mapping[int, int], lost: Container[int]) -> list[Reading]:
         """Item by item: what cannot be right gets the receive time, and never one that its item had already."""
-        newest = dict(last_ns)
+        newest: dict[int, int] = {}
         found: list[Reading] = []
         for one in readings:
-            before_ns = newest.get(one.handle, 0)
-            wrong = one.source_ns > one.received_ns + self._tolerance_ns
-            wrong = wrong or one.source_ns < before_ns - self._tolerance_ns
-            if wrong:
+            known_ns = 0 if one.handle in lost else last_ns.get(one.handle, 0)
+            before_ns = newest.get(one.handle, known_ns)
+            ahead = one.source_ns > one.received_ns + self._tolerance_ns
+            unset = before_ns > 0 and one.source_ns < _CLOCKS_ARE_SET_NS
+            if ahead or unset or one.source_ns < before_ns - self._tolerance_ns:
                 self.replaced += 1
                 at_ns = max(one.received_ns, before_ns + _LEAST_STEP_NS)
                 one = one._replace(source_ns=at_ns, quality=one.quality | Quality.TIME_ADJUSTED)
@@ -165,6 +173,8 @@ class ServerClock:
 
 
 def _backward(readings: Sequence[Reading], last_ns: Mapping[int, int]) -> bool:
-    """Whether an item has an older source time than it had before."""
+    """Whether an item has an older source time than it had before, or one that no clock should show."""
     sources = tuple(map(_source_ns, readings))
+    if min(sources) < _CLOCKS_ARE_SET_NS:
+        return True
     return any(map(lt, sources, map(last_ns.get, map(_handle, readings), sources)))

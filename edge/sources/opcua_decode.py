@@ -13,12 +13,13 @@ from typing import Any, cast
 
 from asyncua.common.utils import Buffer
 
+from edge.sources.opcua_events import Events
 from edge.sources.opcua_layout import AFTER, WHOLE, Layout, times
 from edge.sources.opcua_library import ua, variant_from_binary
 from edge.sources.opcua_value import OVERFLOW, nanoseconds, number, quality_of, text
 from twin.wire.reading import Quality, Reading
 
-_DATA_CHANGE, _STATUS_CHANGE = 811, 820
+_DATA_CHANGE, _STATUS_CHANGE, _EVENTS = 811, 820, 916
 _NULL, _STRING, _DATETIME = 0, 12, 13
 _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
@@ -76,9 +77,15 @@ def _in_order(publication: Publication) -> None:
 
 
 class Decoder:
-    """Decodes the publications of one source. `texts`: handle of each item → whether its signal is of kind text."""
+    """Decodes the publications of one source.
 
-    def __init__(self, texts: Mapping[int, bool]) -> None:
+    Args:
+        texts: handle of each item → whether its signal is of kind text.
+        events: for the items that are events, where there are any.
+    """
+
+    def __init__(self, texts: Mapping[int, bool], events: Events | None = None) -> None:
+        self._events: Events | None = events
         self._known: frozenset[int] = frozenset(texts)
         self._text: frozenset[int] = frozenset(handle for handle, is_text in texts.items() if is_text)
         self._lent: dict[int, int] = {}  # last time given to an item without source time: two values never share one
@@ -126,6 +133,10 @@ class Decoder:
             raise ValueError(f"notification of {length} bytes ends after the message")
         if kind == _DATA_CHANGE:
             self.data_change(publication, data, at, end, received_ns)
+        elif kind == _EVENTS and self._events is not None:
+            readings, overflowed = self._events.read(data, at, end, received_ns)
+            publication.overflowed += [len(publication.readings) + place for place in overflowed]
+            publication.readings += readings
         elif kind == _STATUS_CHANGE:
             (publication.status,) = _U32.unpack_from(data, at)
         return end

@@ -2,7 +2,7 @@
 Out: `Gap`s, each from the last reading before a loss to the first one after it. Pure.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -33,8 +33,13 @@ class GapLedger:
         return self._last
 
     @property
+    def lost(self) -> Container[int]:
+        """Items whose next reading may be an old one shown again; a mere step of the clock shows none."""
+        return {handle for handle, loss in self._waiting.items() if loss.cause is not GapCause.CLOCK_STEP}
+
+    @property
     def waiting(self) -> int:
-        """Items that may have missed something and have not been heard since."""
+        """How many these are."""
         return len(self._waiting)
 
     def begin(self, handles: Iterable[int], since_ns: int) -> None:

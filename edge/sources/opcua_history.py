@@ -90,7 +90,7 @@ class Backfill:
         self._decoder: Decoder = Decoder({item.handle: item.settings.kind == "text" for item in table.items})
         self._items: dict[int, int] = {item.handle: place for place, item in enumerate(table.items)}
         self._holes: Holes = Holes({item.handle: item.settings.signal for item in table.items})
-        self._without: set[int] = set()  # items of which the server keeps no history
+        self._without: set[int] = {item.handle for item in table.items if item.settings.events}  # no history of values
         self._attempts: Counter[Hole] = Counter()
         self._waiting: asyncio.Event = asyncio.Event()
         self._remembered_s: float = 0.0

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge.sources.opcua_channel import Channel, Refused
+from edge.sources.opcua_events import event_filter
 from edge.sources.opcua_library import TOO_MANY, Opaque, ua
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings, split_node
 
@@ -22,6 +23,7 @@ _NO_FILTER = frozenset(
         "BadMonitoredItemFilterInvalid",
         "BadFilterNotAllowed",
         "BadDeadbandFilterInvalid",
+        "BadEventFilterInvalid",
     )
 )
 
@@ -106,13 +108,16 @@ class ItemTable:
         for item, node in batch:
             request = ua.MonitoredItemCreateRequest()
             request.ItemToMonitor.NodeId = node
-            request.ItemToMonitor.AttributeId = ua.AttributeIds.Value
+            events = item.settings.events
+            request.ItemToMonitor.AttributeId = ua.AttributeIds.EventNotifier if events else ua.AttributeIds.Value
             request.MonitoringMode = ua.MonitoringMode.Reporting
             request.RequestedParameters.ClientHandle = item.handle
             request.RequestedParameters.SamplingInterval = item.sampling_ms
             request.RequestedParameters.QueueSize = item.queue
             request.RequestedParameters.DiscardOldest = True
-            if not item.plain:
+            if events:
+                request.RequestedParameters.Filter = event_filter(plain=item.plain)
+            elif not item.plain:
                 request.RequestedParameters.Filter = self._filter(item)
             parameters.ItemsToCreate.append(request)
         return parameters
@@ -148,6 +153,12 @@ class ItemTable:
             log.warning("source %s: node %s is not monitored: %s", self.settings.name, item.settings.node, reason)
 
 
+def _sampling_ms(settings: OpcUaSettings, item: OpcUaItem) -> float:
+    if item.events:
+        return 0.0
+    return settings.sampling_interval_ms if item.sampling_ms is None else item.sampling_ms
+
+
 def item_table(settings: OpcUaSettings, handles: Mapping[str, int]) -> ItemTable:
     """The table of a source; `handles` gives every signal path its place in the node's schema."""
     return ItemTable(
@@ -156,7 +167,7 @@ def item_table(settings: OpcUaSettings, handles: Mapping[str, int]) -> ItemTable
             MonitoredItem(
                 item,
                 handles[item.signal],
-                settings.sampling_interval_ms if item.sampling_ms is None else item.sampling_ms,
+                _sampling_ms(settings, item),
                 item.queue or settings.queue_size,
             )
             for item in settings.items

@@ -25,9 +25,22 @@ TOO_MANY = frozenset(
     for name in ("BadTooManyOperations", "BadRequestTooLarge", "BadResponseTooLarge", "BadEncodingLimitsExceeded")
 )
 
+_arrays: Opaque = asyncua.ua.ua_binary._create_uatype_array_deserializer  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportUnknownVariableType]
+
+
+def _array_of(kind: Opaque) -> Opaque:
+    """The library would make two thousand million nulls of nine bytes: their array has a length and no elements."""
+    if kind is ua.VariantType.Null:
+        raise ua.UaError("an array of nulls")
+    return _arrays(kind)
+
+
+asyncua.ua.ua_binary._create_uatype_array_deserializer = _array_of  # pyright: ignore[reportPrivateUsage]
+
 PRIVATE = (
     (asyncua.client.ua_session.UaSession, "_send_request"),
     (asyncua.client.ua_client.UASocketProtocol, "_send_request"),
+    (asyncua.ua.ua_binary, "_create_uatype_array_deserializer"),
     (asyncua.client.client.Client, "_server_nonce"),  # of the instance
     (asyncua.client.client.Client, "_policy_ids"),
     (asyncua.client.client.Client, "_username"),
@@ -35,5 +48,21 @@ PRIVATE = (
 )
 
 logging.getLogger("asyncua").setLevel(logging.WARNING)  # at INFO it formats every whole message
-# Every answer that is a fault comes to us as an error; some, like the end of Republish, are expected.
-logging.getLogger("asyncua.client.ua_client.UASocketProtocol").setLevel(logging.ERROR)
+
+
+class _Once(logging.Filter):
+    """Lets each complaint of the library pass once: all come to us as errors, and again at every attempt to connect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        new = record.msg not in self._told
+        self._told.add(record.msg)
+        return new
+
+
+_protocol = logging.getLogger("asyncua.client.ua_client.UASocketProtocol")
+_protocol.setLevel(logging.ERROR)  # its warnings are of answers that are faults; some, as to Republish, are expected
+_protocol.addFilter(_Once())

@@ -9,6 +9,7 @@ from edge.sources.opcua_browse import Browser
 from edge.sources.opcua_channel import open_channel
 from edge.sources.opcua_library import ua
 from edge.sources.opcua_limits import read_limits
+from edge.sources.opcua_security import Security
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings
 from edge.sources.opcua_value import instant_ns
 from edge.sources.opcua_variable import Variable
@@ -26,7 +27,7 @@ async def look(settings: OpcUaSettings, facts: dict[str, object], errors: list[s
         ConfigError: certificate, key or profile cannot be used.
         Retryable: the server does not answer.
     """
-    async with open_channel(settings, None) as channel:
+    async with open_channel(settings, None, Security(settings, time.time_ns)) as channel:
         asked_ns = time.time_ns()
         namespaces, now = await channel.read(list(_WHO), "the server's status")
         between_ns = (asked_ns + time.time_ns()) // 2
@@ -43,9 +44,10 @@ async def look(settings: OpcUaSettings, facts: dict[str, object], errors: list[s
             warnings.append(
                 f"{len(settings.items)} nodes are asked for and the server monitors {limits.monitored_items}"
             )
-        found = await Browser(channel, known, limits).describe_nodes([item.node for item in settings.items])
+        items = [item for item in settings.items if not item.events]
+        found = await Browser(channel, known, limits).describe_nodes([item.node for item in items])
         await channel.close()
-    for item, variable in zip(settings.items, found, strict=True):
+    for item, variable in zip(items, found, strict=True):
         problem = _problem(item, variable)
         if problem:
             errors.append(f"{item.node} for {item.signal} {problem}")

@@ -11,12 +11,19 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from edge.priority import Word
+from edge.thin_settings import Thin
 from twin.settings import Settings
 
 _NODE = re.compile(r"(?:nsu=(?P<uri>[^;]+);|ns=(?P<index>\d{1,5});)?(?P<identifier>[isgb]=.+)", re.DOTALL)
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Hidden = Annotated[str | None, Field(repr=False)]
+DEPRECATED = ("Basic256", "Basic128Rsa15")
+_PERMISSIONS = {
+    "allow_deprecated": "speaks nothing better",
+    "allow_expired": "keeps its expired certificate",
+    "allow_plain_password": "may get the password in plain text",
+}
 
 
 def split_node(text: str) -> tuple[str | None, int, str]:
@@ -38,6 +45,11 @@ def _identifier_is_sound(identifier: str) -> bool:
     return kind != "g" or _GUID.fullmatch(value) is not None
 
 
+def permission(key: str, url: str) -> str:
+    """What must stand in the file, key and value, to permit a weakness of one server."""
+    return f'{key}: "{url} {_PERMISSIONS[key]}"'
+
+
 def _node(text: str) -> str:
     split_node(text)
     return text
@@ -53,15 +65,21 @@ def _url(text: str) -> str:
 
 
 class OpcUaSecurity(Settings):
-    """The secure channel: policy, mode, our certificate and the server's, which is pinned."""
+    """The secure channel: policy, mode, our certificate, and which of the server's are accepted."""
 
-    policy: Literal["None", "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = "None"
+    policy: Literal[
+        "None", "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss", "Basic256", "Basic128Rsa15"
+    ] = "None"
     mode: Literal["None", "Sign", "SignAndEncrypt"] = "None"
     certificate: Path | None = None  # ours, .pem or .der; its URI is the application URI
     private_key: Path | None = None
     private_key_password: Hidden = None
     server_certificate: Path | None = None  # the only one that is accepted
+    trust: Path | None = None  # folder of the accepted ones, see `twin edge trust`; for who is not pinned
     trust_any_server: bool = False  # explicit: take whatever certificate the server shows
+    allow_deprecated: str = ""  # these three: the sentence of `permission`, for one server
+    allow_expired: str = ""
+    allow_plain_password: str = ""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -71,8 +89,9 @@ class OpcUaSecurity(Settings):
             return self
         if self.certificate is None or self.private_key is None:
             raise ValueError(f"policy {self.policy} needs certificate and private_key")
-        if (self.server_certificate is None) != self.trust_any_server:
-            raise ValueError("give server_certificate, or (not both) say trust_any_server: true")
+        chosen = self.server_certificate is not None or self.trust is not None
+        if chosen == self.trust_any_server:
+            raise ValueError("give trust or server_certificate, or (not with them) say trust_any_server: true")
         return self
 
 
@@ -87,6 +106,17 @@ class OpcUaItem(Settings):
     queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     deadband: Annotated[float, Field(gt=0)] | None = None  # absolute, in the node's unit, applied by the server
     priority: Word = "normal"  # when the spool is full, low goes before normal and normal before high
+    thin: Thin | None = None  # what of it the edge leaves out
+    events: bool = False  # the node's events and alarms, as texts, instead of its value
+    least_severity: Annotated[int, Field(ge=0, le=1000)] = 0  # of an event that is kept
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        if self.events and (self.kind != "text" or self.deadband is not None or self.sampling_ms is not None):
+            raise ValueError("events are texts without deadband and sampling; say kind: text")
+        if self.thin is not None:
+            self.thin.refuse(self.kind)
+        return self
 
 
 class OpcUaSettings(Settings):
@@ -95,9 +125,13 @@ class OpcUaSettings(Settings):
     kind: Literal["opcua"]
     name: Annotated[str, Field(pattern=r"[a-z0-9][a-z0-9-]{0,62}")]
     url: Annotated[str, AfterValidator(_url)]
+    redundant_urls: tuple[Annotated[str, AfterValidator(_url)], ...] = ()  # the same nodes elsewhere: tried in turn
     security: OpcUaSecurity = OpcUaSecurity()
     username: str | None = None
     password: Hidden = None
+    user_certificate: Path | None = None  # instead of a user name
+    user_private_key: Path | None = None
+    user_private_key_password: Hidden = None
     publishing_interval_ms: Annotated[float, Field(ge=10, le=60_000)] = 500.0
     sampling_interval_ms: Annotated[float, Field(ge=0, le=86_400_000)] = 100.0
     queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = (
@@ -128,9 +162,41 @@ class OpcUaSettings(Settings):
             raise ValueError("lifetime_count must be at least three times keep_alive_count")
         if self.password is not None and self.username is None:
             raise ValueError("password needs username")
+        _check_user(self)
+        _check_permissions(self)
         seen: set[str] = set()
         for item in self.items:
             if item.signal in seen:
                 raise ValueError(f"signal {item.signal} is fed by two items; remove one of them")
             seen.add(item.signal)
         return self
+
+
+def _check_user(settings: OpcUaSettings) -> None:
+    if (settings.user_certificate is None) != (settings.user_private_key is None):
+        raise ValueError("user_certificate and user_private_key need each other")
+    if settings.user_certificate is None:
+        return
+    if settings.username is not None:
+        raise ValueError("give username or user_certificate, not both")
+    if settings.security.policy == "None":
+        raise ValueError("user_certificate needs a security policy other than None")
+
+
+def _check_permissions(settings: OpcUaSettings) -> None:
+    security, url = settings.security, settings.url
+    for key in _PERMISSIONS:
+        said, right = getattr(security, key), permission(key, url)
+        if said and f'{key}: "{said}"' != right:
+            raise ValueError(f"security: {key} permits nothing in these words; write {right}")
+    if security.policy in DEPRECATED and not security.allow_deprecated:
+        better = "Basic256Sha256, Aes128Sha256RsaOaep or Aes256Sha256RsaPss"
+        raise ValueError(
+            f"security: policy {security.policy} is deprecated; use {better}, "
+            f"or where there is none say {permission('allow_deprecated', url)}"
+        )
+    if settings.password is not None and security.policy == "None" and not security.allow_plain_password:
+        raise ValueError(
+            "a password with policy None can be read on the network; choose a policy, "
+            f"or say under security {permission('allow_plain_password', url)}"
+        )

@@ -80,6 +80,15 @@ class Subscriptions:
                 self._table.refuse(one.items, error.name)
         return max(outcomes, key=_OUTCOMES.index)
 
+    async def refresh_conditions(self, channel: Channel) -> None:
+        """Alarms that are active now were raised before we listened; a server without conditions says no."""
+        for one in self._living:
+            if any(item.created and item.settings.events for item in one.items):
+                try:
+                    await channel.refresh_conditions(one.id)
+                except Refused as error:
+                    log.debug("source %s: %s", self._settings.name, error)
+
     async def create_missing(self, channel: Channel, receiver: Receiver) -> int:
         """Try refused items, and subscriptions that the server did not take, once more; how many came into being."""
         created = 0

@@ -25,7 +25,7 @@ class SourceStatus:
     """One source in the health report of its gateway."""
 
     name: str
-    kind: str  # opcua, mqtt
+    kind: str  # opcua, mqtt, replay
     state: SourceState
     detail: str  # one sentence: why it is down, or what of it does not work
     since_ns: int  # when it entered this state
@@ -37,8 +37,22 @@ class SourceStatus:
 class Sink(Protocol):
     """Where readings become durable: the spool."""
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
-        """Return once all of them are on disk; wait while too much is queued. Old readings go into the history lane."""
+    async def keep(
+        self,
+        readings: Sequence[Reading],
+        gaps: Sequence[Gap] = (),
+        *,
+        lane: Lane = Lane.LIVE,
+        remembered: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Return once all of them are on disk; wait while too much is queued. Old readings go into the history lane.
+
+        What is to be `remembered` (see `Memory`) is on disk with the readings or not at all.
+        """
+        ...
+
+    async def has_room(self) -> None:
+        """Return when half of the spool is free: for a source that can read later what it does not read now."""
         ...
 
 

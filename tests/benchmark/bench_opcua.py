@@ -61,7 +61,9 @@ class Counter:
         self.values = 0
         self._sink = sink
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
+    async def keep(
+        self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE, **_how: object
+    ) -> None:
         if self._sink is not None:
             await self._sink.keep(readings, gaps)
         self.values += len(readings)

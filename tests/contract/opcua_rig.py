@@ -28,7 +28,9 @@ class MemorySink:
     def __post_init__(self) -> None:
         self.open.set()
 
-    async def keep(self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE) -> None:
+    async def keep(
+        self, readings: Sequence[Reading], gaps: Sequence[Gap] = (), *, lane: Lane = Lane.LIVE, **_how: object
+    ) -> None:
         await self.open.wait()
         self.history += readings if lane is Lane.HISTORY else ()
         self.readings += readings
@@ -53,7 +55,9 @@ class ServerProcess:
             *self.command, "--log", str(self.folder / "emitted"), "--port", str(self.port),
             *self.arguments, *more, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self.port = int((await self.answer()).split()[1])
+        while not (said := await self.answer()).startswith("ready "):  # a peer's library may talk before
+            assert said, "the server ended instead of starting"
+        self.port = int(said.split()[1])
 
     async def answer(self) -> str:
         async with asyncio.timeout(30):
@@ -72,7 +76,8 @@ class ServerProcess:
             self.process = None
 
     def emitted(self) -> dict[int, int]:
-        text = (self.folder / "emitted").read_text()
+        log = self.folder / "emitted"
+        text = log.read_text() if log.exists() else ""
         lines = text[: text.rfind("\n") + 1].splitlines()
         return {int(at): int(count) for at, count in (line.split() for line in lines)}
 
@@ -101,7 +106,7 @@ def assert_every_hole_is_in_a_gap(sink: MemorySink, server: ServerProcess, items
 
 async def more(sink: MemorySink, source: OpcUaSource, count: int = 100) -> None:
     enough = len(sink.readings) + count
-    await until(lambda: len(sink.readings) >= enough, f"{count} more readings; {source.status()}")
+    await until(lambda: len(sink.readings) >= enough, lambda: f"{count} more readings; {source.status()}")
 
 
 def source_settings(port: int, items: Sequence[dict[str, object]], **changes: object) -> OpcUaSettings:

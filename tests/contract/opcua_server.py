@@ -8,6 +8,8 @@ add NAME    a node s=NAME appears (and ticks like the others)
 clock S     from now on its clock, and all its source times, are S seconds off
 device S    the same for the source times of v0 alone, as if a device behind it had a clock of its own
 Extra nodes: text (a string), array, untimed (no source timestamp).
+With a certificate it lets in the user edge (password secret) and the holder of --user-certificate; who tried to log in
+stands in the file `logins` beside the log.
 """
 
 import argparse
@@ -23,15 +25,30 @@ from asyncua.common.utils import ServiceError
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.subscription_service import SubscriptionService
 from asyncua.server.user_managers import User, UserManager, UserRole
+from cryptography.hazmat.primitives.serialization import Encoding
 
 URI = "urn:fabriquay:test"
 
 
 class OneUser(UserManager):
-    """Lets in `edge` with the password `secret`, and nobody else."""
+    """Lets in `edge` with the password `secret`, or with one certificate, and nobody else."""
+
+    def __init__(self, logins: Path, certificate: Path | None) -> None:
+        self._logins = logins
+        self._certificate = None if certificate is None else certificate.read_bytes()
 
     def get_user(self, iserver: object, username: object = None, password: object = None, certificate: object = None):
-        return User(role=UserRole.User) if (username, password) == ("edge", "secret") else None
+        with self._logins.open("a") as log:
+            log.write(f"{username or 'no-name'}\n")
+        if username is not None:
+            right = (username, password) == ("edge", "secret")
+        else:  # asyncua gives the certificate of the application where there is none of a user
+            right = self._certificate is not None and _der(certificate) == self._certificate
+        return User(role=UserRole.User) if right else None
+
+
+def _der(certificate: object) -> bytes | None:
+    return certificate.public_bytes(Encoding.DER) if hasattr(certificate, "public_bytes") else certificate
 
 
 class Faults:
@@ -99,7 +116,7 @@ async def secure(server: Server, arguments: argparse.Namespace) -> None:
     await server.load_certificate(str(arguments.certificate))
     await server.load_private_key(str(arguments.key))
     server.set_security_policy([ua.SecurityPolicyType[name] for name in arguments.policy])
-    server.iserver.user_manager = OneUser()
+    server.iserver.user_manager = OneUser(arguments.log.with_name("logins"), arguments.user_certificate)
 
 
 async def main(arguments: argparse.Namespace) -> None:
@@ -170,4 +187,5 @@ if __name__ == "__main__":
     parser.add_argument("--key", type=Path)
     parser.add_argument("--uri", default="urn:fabriquay:test-server")
     parser.add_argument("--policy", nargs="*", default=[])
+    parser.add_argument("--user-certificate", type=Path)
     asyncio.run(main(parser.parse_args()))

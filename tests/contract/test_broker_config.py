@@ -12,9 +12,10 @@ from edge.sources.mqtt_restart import broker_began_ns
 from edge.sources.mqtt_settings import MqttSettings
 from tests.servers import CHECKOUT, Broker, mosquitto, open_folder
 from twin.errors import Retryable
-from twin.wire import topic
+from twin.wire import sparkplug_topic, topic
 from twin.wire.broker import BrokerSettings, PublishDenied
 from twin.wire.mqtt import connect
+from twin.wire.sparkplug_topic import Address, Kind
 
 SHIPPED = CHECKOUT / "configs" / "mosquitto"
 USERS = ("twin", "api", "devices", "edge-factory")
@@ -62,6 +63,13 @@ def test_the_shipped_configuration_has_no_deprecated_option(shipped_broker: Brok
         ("devices", topic.data("edge-factory"), False),
         ("twin", LIVE, True),
         ("twin", topic.receipt("edge-factory"), True),
+        ("twin", sparkplug_topic.state("fabriquay"), True),
+        ("twin", Address("g", Kind.NCMD, "n").topic, True),
+        ("twin", Address("g", Kind.DCMD, "n", "d").topic, False),
+        ("edge-factory", Address("g", Kind.DDATA, "edge-factory", "press").topic, True),
+        ("edge-factory", Address("g", Kind.DDATA, "edge-terminal", "press").topic, False),
+        ("edge-factory", Address("g", Kind.NCMD, "edge-terminal").topic, False),
+        ("edge-factory", sparkplug_topic.state("fabriquay"), False),
     ],
 )
 async def test_each_user_can_write_its_own_topics_only(

@@ -86,7 +86,7 @@ async def test_nothing_is_overwritten_and_a_wrong_address_is_told(press: ServerP
     assert there.read_text() == "mine"
     status, _, said = await twin("discover", f"opc.tcp://127.0.0.1:{free_port()}")
     assert status == 1
-    assert "open the secure channel" in said
+    assert "Connect call failed" in said
     status, _, said = await twin("discover", "http://127.0.0.1")
     assert status == 2
     assert "opc.tcp://<host>" in said

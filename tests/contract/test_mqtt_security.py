@@ -194,7 +194,7 @@ class StuckDisk:
     def __init__(self) -> None:
         self.offered = 0
 
-    async def keep(self, readings, gaps=(), *, lane=None) -> None:
+    async def keep(self, readings, gaps=(), *, lane=None, **_how) -> None:
         self.offered += len(readings)
         await asyncio.Event().wait()
 

@@ -214,7 +214,7 @@ class NeverKept:
     def __init__(self) -> None:
         self.offered = 0
 
-    async def keep(self, readings, gaps=(), *, lane=None) -> None:
+    async def keep(self, readings, gaps=(), *, lane=None, **_how) -> None:
         self.offered += len(readings)
         await asyncio.Event().wait()
 
@@ -351,3 +351,28 @@ async def test_a_deadband_leaves_out_what_can_be_held(mosquitto_broker, tmp_path
         await publish(mosquitto_broker, reefer(0), reefer(3), reefer(4), reefer(20))
         await until(lambda: reader.status().values == 3)
         assert [one.value for one in await kept(spool)] == [0.0, 4.0, 20.0]
+
+
+async def test_a_swinging_door_keeps_corners_and_goes_on_behind_a_stop_of_the_agent(mosquitto_broker, tmp_path):
+    thin = {"method": "swinging-door", "error": 1}
+    signals = {"supply-temperature": {"value": "/value", "thin": thin}}
+    timed = {**REEFERS, "signals": signals, "time": {"at": "/ts", "format": "s"}}
+    source = settings(mosquitto_broker, topics=[timed])
+    begin = int(time.time()) - 100
+
+    def ramp(at: int) -> tuple[str, dict[str, float]]:
+        value = 3 * at if at < 30 else 90 - 5 * (at - 30)
+        return "terminal/reefers/slot-1/supply-temperature", {"value": value, "ts": begin + at}
+
+    async with spool_for(source, tmp_path) as spool:
+        async with connected(made(source, tmp_path, session="door", memory=spool), spool) as reader:
+            await publish(mosquitto_broker, *map(ramp, range(20)))
+            await until(lambda: reader.status().facts["withheld"] == 19)
+        async with connected(made(source, tmp_path, session="door", memory=spool), spool) as reader:
+            await publish(mosquitto_broker, *map(ramp, range(19, 41)))
+            await until(lambda: reader.status().facts["messages"] >= 22 and reader.status().values)
+        live = {one.source_ns // 10**9 - begin: one.value for one in await kept(spool)}
+        (end,) = [decode(one.payload).readings() for one in await spool.take(Lane.HISTORY, 10)]
+    assert live == {0: 0.0, 30: 90.0}
+    assert [one.value for one in end] == [3.0 * (one.source_ns // 10**9 - begin) for one in end]
+    assert len(end) == 1, "the first run's last reading ends its line"

@@ -6,6 +6,7 @@ What the server says it emitted is compared, time by time, with what reached the
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,23 @@ async def test_a_stopped_source_closes_its_session(server: ServerProcess) -> Non
     async with asyncio.timeout(5):  # a second one gets the same items at once
         async with running(source_of(source_settings(server.port, NODES)), sink):
             await more(sink, source)
+
+
+async def test_a_swinging_door_leaves_out_what_lies_on_a_line(server: ServerProcess) -> None:
+    thin = {"method": "swinging-door", "error": 3.0, "max_interval_s": 2}
+    items = [node("v0", thin=thin), node("v1")]
+    source, sink = source_of(source_settings(server.port, items)), MemorySink()
+    async with running(source, sink):
+        await until(lambda: len(sink.times(1)) > 100 and len(sink.times(0)) > 2, f"readings; {source.status()}")
+        withheld = source.status().facts["withheld"]
+    assert withheld > 80
+    line = sorted((reading.source_ns, reading.value) for reading in sink.readings if reading.handle == 0)
+    all_of_it = [reading for reading in sink.readings if reading.handle == 1]
+    checked = 0
+    for (from_ns, low), (to_ns, high) in pairwise(line):
+        for reading in all_of_it:
+            if from_ns <= reading.source_ns <= to_ns:
+                there = low + (high - low) * (reading.source_ns - from_ns) / (to_ns - from_ns)
+                assert abs(there - (reading.value - 0.001)) <= 3.0 + 1e-6
+                checked += 1
+    assert checked > 50

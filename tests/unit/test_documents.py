@@ -45,7 +45,7 @@ def test_the_lock_files_carry_hashes_and_no_addresses() -> None:
     for lock in locks:
         assert "://" not in lock.read_text()
         assert "--hash=sha256:" in lock.read_text()
-    for of in ("api/web", "tests/peers/opcua"):
+    for of in ("api/web", "tests/peers/opcua", "tests/peers/sparkplug"):
         packages = (ROOT / of / "package-lock.json").read_text()
         assert "://" not in packages
         assert '"integrity": "sha512-' in packages

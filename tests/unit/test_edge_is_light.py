@@ -7,13 +7,13 @@ from importlib.metadata import distribution
 
 from packaging.requirements import Requirement
 
-HEAVY = ("numpy", "numba", "psycopg", "fastapi", "sklearn", "orjson", "pyarrow", "rich")
+HEAVY = ("numpy", "numba", "psycopg", "fastapi", "sklearn", "orjson", "pyarrow", "google.protobuf", "rich")
 
 
 def test_the_edge_commands_import_nothing_heavy() -> None:
     code = (
-        "import sys, json, edge.agent, edge.config, edge.sources.opcua, edge.sources.mqtt, twin.commands.cli,"
-        "twin.commands.edge_discover, twin.commands.edge_live, twin.commands.edge_desired, edge.rollout;"
+        "import sys, json, edge.agent, edge.config, edge.sources.opcua, edge.sources.mqtt, edge.sources.replay, "
+        "twin.commands.cli, twin.commands.edge_discover, twin.commands.edge_live, twin.commands.edge_desired, edge.rollout;"
         "print(json.dumps([name for name in sys.modules]))"
     )
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)

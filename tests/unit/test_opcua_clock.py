@@ -88,6 +88,21 @@ def test_suspicion_is_future_or_going_back_and_not_age() -> None:
     assert not clock.suspects([], {})
 
 
+def test_the_first_value_after_a_loss_is_as_old_as_it_is() -> None:
+    """A restarted server shows again what it had before."""
+    clock = measured(0.0)
+    readings = message((1, NOW - HOUR), (1, NOW - S), (2, NOW - HOUR))
+    found = clock.adjust(readings, {1: NOW - 2 * S, 2: NOW - 2 * S}, lost={1})
+    assert [one.source_ns for one in found] == [NOW - HOUR, NOW - S, NOW]
+
+
+def test_a_clock_that_was_never_set_is_noticed_when_its_values_change() -> None:
+    clock = measured(0.0)
+    year_1970 = 3600 * S
+    assert clock.adjust(message((1, year_1970)), {})[0].source_ns == year_1970
+    assert clock.adjust(message((1, year_1970 + S)), {1: year_1970})[0].source_ns == NOW
+
+
 def test_report_only_changes_nothing() -> None:
     clock = measured(3600.0, correct=False)
     readings = message((1, NOW + HOUR))

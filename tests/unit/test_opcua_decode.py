@@ -1,5 +1,6 @@
 """The bulk decoder against asyncua's own, over every scalar type, mask, status and time."""
 
+import json
 import math
 import struct
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.sources.opcua_decode import Decoder, Publication
+from edge.sources.opcua_events import Events
 from edge.sources.opcua_value import EPOCH_TICKS, nanoseconds, number, quality_of, text
 from twin.wire.reading import Quality, Reading
 
@@ -298,6 +300,42 @@ def test_a_status_change_and_an_unknown_notification_are_told_apart() -> None:
 
 def test_a_keep_alive_carries_no_data() -> None:
     assert not Decoder({}).publish_response(response([]), RECEIVED_NS).carries_data
+
+
+@pytest.mark.parametrize("variant", [b"\x80\xff\xff\xff\x7f", b"\x98\1\0\0\0\x80\xff\xff\xff\x7f"])
+def test_an_array_of_two_thousand_million_nulls_takes_no_memory(variant: bytes) -> None:
+    body = response([extension(b"\1\0\x2b\3", notification([struct.pack("<IB", 1, 1) + variant]))])
+    assert "array of nulls" in Decoder({1: True}).publish_response(body, RECEIVED_NS).malformed
+
+
+def event(*fields: object) -> bytes:
+    told = ua.EventFieldList(ClientHandle=1, EventFields=[ua.Variant(one) for one in fields])
+    return struct_to_binary(ua.EventNotificationList(Events=[told]))
+
+
+def test_an_event_becomes_a_text_once_at_its_own_time_and_two_of_one_time_a_microsecond_apart() -> None:
+    when = datetime(2026, 11, 25, 3, 0, 0, 250, UTC)
+    fields = (ua.NodeId(2915), when, "Tank", 500, ua.LocalizedText("too full"))
+    decoder = Decoder({1: True}, Events({1: 0}))
+    first, second = (response([extension(b"\1\0\x94\3", event(identity, *fields))]) for identity in (b"a", b"b"))
+    found = [one for body in (first, second, first) for one in decoder.publish_response(body, RECEIVED_NS).readings]
+    at_ns = round(when.timestamp()) * 10**9 + 250_000
+    assert [(one.handle, one.source_ns) for one in found] == [(1, at_ns), (1, at_ns + 1000)]
+    assert json.loads(str(found[0].value)) == {
+        "id": "61", "type": "AlarmConditionType", "source": "Tank", "severity": 500, "message": "too full"
+    }  # fmt: skip
+    assert Decoder({1: True}, Events({1: 501})).publish_response(first, RECEIVED_NS).readings == []
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_mutated_events_never_raise(data: st.DataObject) -> None:
+    told = event(b"a", ua.NodeId(2915), datetime(2026, 11, 25, tzinfo=UTC), "Tank", 500, ua.LocalizedText("too full"))
+    good = bytearray(response([extension(b"\1\0\x94\3", told)]))
+    for _ in range(data.draw(st.integers(1, 6))):
+        good[data.draw(st.integers(17, len(good) - 1))] = data.draw(st.integers(0, 255))
+    publication = Decoder({1: True}, Events({1: 0})).publish_response(bytes(good), RECEIVED_NS)
+    assert all(reading.handle == 1 for reading in publication.readings)
 
 
 @given(st.data())

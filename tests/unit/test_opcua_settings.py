@@ -1,11 +1,12 @@
 """What the configuration of an OPC UA source accepts."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from edge.sources.opcua_settings import OpcUaSettings, split_node
+from edge.sources.opcua_settings import OpcUaSecurity, OpcUaSettings, permission, split_node
 
 ITEM = {"node": "nsu=urn:x;s=mill-1.load", "signal": "factory/mill-1/load"}
 
@@ -58,5 +59,13 @@ def test_contradictions_are_refused_with_what_to_do(changes: dict[str, Any], wor
 
 
 def test_passwords_do_not_show() -> None:
-    shown = repr(settings(username="edge", password="hush"))
+    said = "opc.tcp://plc:4840/x may get the password in plain text"
+    shown = repr(settings(username="edge", password="hush", security={"allow_plain_password": said}))
     assert "hush" not in shown
+
+
+def test_the_reference_names_every_key_of_security_and_the_sentences() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "opcua-security.md").read_text()
+    assert [key for key in OpcUaSecurity.model_fields if f"| `{key}` |" not in text] == []
+    for key in ("allow_deprecated", "allow_expired", "allow_plain_password"):
+        assert permission(key, "<url>").partition(": ")[2] in text

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.config import AgentSettings, load_agent, node_schema
-from twin.commands.settings import load_twin
+from edge.opcua_files import check_files
+from twin.commands.settings import TwinSettings, load_twin
 from twin.errors import ConfigError
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
@@ -20,6 +21,7 @@ def check_folder(folder: Path) -> list[str]:
     lines: list[str] = []
     plant: Plant | None = None
     plant_path = folder / "plant.yaml"
+    settings: TwinSettings | None = None
     try:
         settings = load_twin(folder / "twin.yaml")
         plant_path = settings.plant
@@ -29,6 +31,7 @@ def check_folder(folder: Path) -> list[str]:
     try:
         plant = load_plant(plant_path)
         lines.append(f"{plant_path}: ok, {len(plant.assets)} assets, {len(plant.signals)} signals")
+        problems += _sparkplug_signals(folder / "twin.yaml", settings, plant) if settings else ()
     except ConfigError as error:
         problems += error.problems
     owners: dict[str, Path] = {}
@@ -38,12 +41,22 @@ def check_folder(folder: Path) -> list[str]:
         except ConfigError as error:
             problems += error.problems
             continue
+        files = check_files(path, agent)
+        problems += files.problems
+        lines += files.warnings
         lines.append(f"{path}: ok, node {agent.node}, {len(agent.sources)} sources")
         if plant is not None:
             problems += _against_plant(path, agent, plant, plant_path, owners)
     if problems:
         raise ConfigError(problems)
     return lines
+
+
+def _sparkplug_signals(path: Path, settings: TwinSettings, plant: Plant) -> Iterator[str]:
+    for rule in settings.sparkplug.signals if settings.sparkplug else ():
+        if "{" not in rule.signal and not plant.has_signal(rule.signal):
+            remedy = "add it under its asset's signals or remove the rule"
+            yield f"{path}: sparkplug.signals: {rule.signal!r} is not in {settings.plant}: {remedy}"
 
 
 def _against_plant(

@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import importlib.metadata
+import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import typer
 
+from twin.commands.trust import trust_app
 from twin.errors import ConfigError, Retryable
 
 app = typer.Typer(
@@ -24,6 +26,7 @@ app = typer.Typer(
 edge_app = typer.Typer(
     help="The agent on a gateway: reads equipment, keeps every value, sends it on.", no_args_is_help=True
 )
+edge_app.add_typer(trust_app, name="trust")
 app.add_typer(edge_app, name="edge")
 
 Configuration = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
@@ -114,21 +117,27 @@ def edge_check(
     seconds: Annotated[float, typer.Option(help="With --live: how long to listen.", min=1, max=3600)] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="With --live: everything that was found.")] = False,
 ) -> None:
-    """Check an agent's configuration; without --live the network is not touched."""
+    """Check an agent's configuration and the certificates that it names; without --live the network is not touched."""
     from edge.config import load_agent
+    from edge.opcua_files import check_files
 
-    if live:
-        from twin.commands.edge_live import check_live_file
-
-        quiet()
-        checked = check_live_file(config, seconds, as_json=as_json)
-        for line in checked.lines:
-            typer.echo(line)
-        if not checked.sound:
-            raise typer.Exit(1)
-        return
     settings = load_agent(config)
-    typer.secho(f"{config}: ok, node {settings.node}, {len(settings.sources)} sources", fg="green")
+    files = check_files(config, settings)
+    for warning in files.warnings:
+        typer.secho(warning, fg="yellow", err=as_json)
+    if files.problems:
+        raise ConfigError(files.problems)
+    if not live:
+        typer.secho(f"{config}: ok, node {settings.node}, {len(settings.sources)} sources", fg="green")
+        return
+    from twin.commands.edge_live import try_live
+
+    quiet()
+    checked = try_live(settings, seconds, as_json=as_json)
+    for line in checked.lines:
+        typer.echo(line)
+    if not checked.sound:
+        raise typer.Exit(1)
 
 
 @edge_app.command("discover")
@@ -156,6 +165,7 @@ def edge_discover(
     private_key: Annotated[Path | None, typer.Option(help="Our private key.")] = None,
     server_certificate: Annotated[Path | None, typer.Option(help="The server's certificate.")] = None,
     trust_any_server: Annotated[bool, typer.Option(help="Take whatever certificate the server shows.")] = False,
+    trust: Annotated[Path | None, typer.Option(help="The folder with trusted server certificates.")] = None,
     username: Annotated[str | None, typer.Option(help="Its password comes from FABRIQUAY_OPCUA_PASSWORD.")] = None,
 ) -> None:
     """Browse an OPC UA server and propose a commented configuration. Only browses and reads."""
@@ -169,6 +179,7 @@ def edge_discover(
         "certificate": certificate,
         "private_key": private_key,
         "server_certificate": server_certificate,
+        "trust": trust,
         "trust_any_server": trust_any_server,
     }
     asked = Discovery(url, config, source, security, username, start, under, most_nodes, name)
@@ -204,6 +215,63 @@ def edge_map(
         typer.echo(line)
     if not tried.useful:
         raise typer.Exit(1)
+
+
+@edge_app.command("size")
+def edge_size(
+    config: Configuration,
+    rate: Annotated[
+        list[str] | None, typer.Option("--rate", help="source=values per second; may be repeated. MQTT needs it.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(help="An outage that must fit, else status 1.", min=0)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """How many values and bytes per second come, and how long an outage fits into the spool and on its disk."""
+    from twin.commands.spool_size import sizing_document, sizing_lines, spool_size
+
+    sizing = spool_size(config, rate or (), days)
+    _show(sizing_lines(sizing), sizing_document(sizing) if as_json else None)
+    if not sizing.fits:
+        raise typer.Exit(1)
+
+
+@edge_app.command("status")
+def edge_status(
+    config: Configuration,
+    over_s: Annotated[float, typer.Option("--over", help="Seconds between the two looks that give the rate.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """What waits in the spool beside the running agent, since when, how full it is; status 1 when values are lost."""
+    from twin.commands.spool_status import spool_status, status_document, status_lines
+
+    status = spool_status(config, over_s)
+    _show(status_lines(status), status_document(status) if as_json else None)
+    if status.dropping:
+        raise typer.Exit(1)
+
+
+@edge_app.command("tail")
+def edge_tail(
+    config: Configuration,
+    signal: Annotated[str, typer.Option(help="Only signals like this: factory/*/temperature.")] = "*",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    count: Annotated[int, typer.Option("-n", help="So many of the newest readings that wait.", min=0)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per reading.")] = False,
+) -> None:
+    """The readings that wait in the spool: time, signal, value, unit, quality."""
+    from twin.commands.spool_tail import tail
+
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in tail(config, signal=signal, count=count, follow=follow, as_json=as_json):
+            typer.echo(line)
+
+
+def _show(lines: Iterable[str], document: dict[str, object] | None) -> None:
+    if document is not None:
+        typer.echo(json.dumps(document))
+        return
+    for line in lines:
+        typer.echo(line)
 
 
 @edge_app.command("mappings")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -16,6 +17,7 @@ from edge.sources.opcua_browse import Browser
 from edge.sources.opcua_channel import open_channel
 from edge.sources.opcua_library import ua
 from edge.sources.opcua_limits import read_limits
+from edge.sources.opcua_security import Security
 from edge.sources.opcua_settings import OpcUaSettings
 from edge.sources.opcua_variable import Progress, Survey, unseen
 from edge.template import is_signal_path
@@ -96,7 +98,7 @@ def _settings(asked: Discovery) -> OpcUaSettings:
 
 
 async def _survey(settings: OpcUaSettings, asked: Discovery) -> tuple[Survey, str]:
-    async with open_channel(settings, None) as channel:
+    async with open_channel(settings, None, Security(settings, time.time_ns)) as channel:
         nodes = [ua.NodeId(ua.ObjectIds.Server_NamespaceArray)]
         (namespaces,) = await channel.read(nodes, "the server's namespaces")
         limits, build = await read_limits(channel, settings.profile)

@@ -1,13 +1,12 @@
-"""`twin edge check --live`: the report of a dry run. In: a configuration. Out: lines for people, or JSON."""
+"""`twin edge check --live`: the report of a dry run. In: the settings of an agent. Out: lines for people, or JSON."""
 
 import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import NamedTuple
 
-from edge.config import load_agent
+from edge.config import AgentSettings
 from edge.live_check import Report, check_live
 
 _MOST_LISTED = 20
@@ -42,13 +41,9 @@ class Checked(NamedTuple):
     sound: bool
 
 
-def check_live_file(config: Path, watch_s: float, *, as_json: bool) -> Checked:
-    """Try a configuration against its equipment.
-
-    Raises:
-        ConfigError: the file is wrong.
-    """
-    reports = asyncio.run(check_live(load_agent(config), watch_s))
+def try_live(settings: AgentSettings, watch_s: float, *, as_json: bool) -> Checked:
+    """Try a configuration against its equipment."""
+    reports = asyncio.run(check_live(settings, watch_s))
     sound = not any(report.errors for report in reports)
     if as_json:
         return Checked([json.dumps([asdict(report) for report in reports], ensure_ascii=False, indent=1)], sound)

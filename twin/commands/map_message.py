@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -12,16 +11,9 @@ from typing import NamedTuple
 from edge.config import load_agent
 from edge.mapping import Incoming
 from edge.mapping_trial import Trial, Trials
+from twin.commands.reading_words import quality_words, utc
 from twin.errors import ConfigError, Rejected
-from twin.wire.reading import Quality, Reading
-
-_SEVERITY = {Quality.GOOD: "good", Quality.UNCERTAIN: "uncertain", Quality.BAD: "bad"}
-_FLAGS = {
-    Quality.HELD: "held",
-    Quality.ESTIMATED: "estimated",
-    Quality.BACKFILLED: "backfilled",
-    Quality.TIME_ADJUSTED: "time of receipt",
-}
+from twin.wire.reading import Reading
 
 
 class Tried(NamedTuple):
@@ -126,16 +118,3 @@ def _json(trial: Trial, trials: Trials) -> Iterator[str]:
     rejected = [*(trial.mapped.rejected if trial.mapped else ()), *([trial.refused] if trial.refused else ())]
     for error in rejected:
         yield json.dumps({"refused": error.reason, "detail": str(error)}, ensure_ascii=False)
-
-
-def quality_words(quality: int) -> str:
-    """``good``, ``bad, time of receipt`` …"""
-    flags = [word for flag, word in _FLAGS.items() if quality & flag]
-    return ", ".join([_SEVERITY.get(quality & Quality.SEVERITY, "bad"), *flags])
-
-
-def utc(time_ns: int) -> str:
-    """RFC 3339, with milliseconds and as many more digits as there are."""
-    second, fraction = divmod(time_ns, 1_000_000_000)
-    digits = f"{fraction:09d}".rstrip("0").ljust(3, "0")
-    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{digits}Z"

@@ -90,6 +90,7 @@ async def _run(settings: TwinSettings, plant: Plant, store: Store, signal_ids: M
                 plant=expected(plant),
                 on_health=hear,
                 after_seq=after_seq,
+                sparkplug=settings.sparkplug,
             ),
             name="ingest",
         )

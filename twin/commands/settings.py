@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.settings import Document, Secret, Settings
 from twin.wire.mqtt import BrokerSettings
 
@@ -22,6 +23,7 @@ class TwinSettings(Settings):
     database: Secret
     broker: BrokerSettings
     api: ApiAddress = ApiAddress()
+    sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 
 
 def load_twin(path: Path) -> TwinSettings:

@@ -24,6 +24,23 @@ class SampleStore(Protocol):
         ...
 
 
+class LastSample(Protocol):
+    """The newest stored value of a signal, as far as ingest needs it."""
+
+    @property
+    def time_ns(self) -> int:
+        """Its source time."""
+        ...
+
+
+class LastSamples(Protocol):
+    """Until when signals are stored."""
+
+    async def last(self, signal_ids: Sequence[int]) -> Mapping[int, LastSample]:
+        """By signal id, without those that have none; Retryable when the store is away."""
+        ...
+
+
 class SchemaStore(Protocol):
     """Where schemas are kept for ever, so that a batch stays readable when the broker has forgotten them."""
 
@@ -36,11 +53,15 @@ class SchemaStore(Protocol):
         ...
 
 
+class SamplesOfStore(SampleStore, LastSamples, Protocol):
+    """Both."""
+
+
 class IngestStore(Protocol):
     """The store as ingest sees it."""
 
     @property
-    def samples(self) -> SampleStore:
+    def samples(self) -> "SamplesOfStore":
         """Batches."""
         ...
 
@@ -65,6 +86,10 @@ class Counters:
     commit_s: float = 0.0  # time spent in them
     store_failures: int = 0
     waiting_rows: int = 0  # admitted and not committed yet
+    sparkplug_messages: int = 0
+    sparkplug_ignored: int = 0  # values of metrics that are no signals of the plant model
+    sparkplug_refused: int = 0  # values that came to nothing for another reason; named once per birth
+    sparkplug_rebirths: int = 0  # asked for
 
     def to_json(self) -> dict[str, float]:
         """For the health document."""

@@ -20,6 +20,7 @@ from twin.ingest.decode import Received, decode
 from twin.ingest.outbox import Outbox
 from twin.ingest.ports import Counters, IngestStore, OnCommitted, OnHealth
 from twin.ingest.schemas import Schemas
+from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.wire import topic
 from twin.wire.backoff import Backoff
 from twin.wire.batch import read_header
@@ -42,6 +43,7 @@ async def run_ingest(
     after_seq: int = 0,
     counters: Counters | None = None,
     clock: Callable[[], float] = time.monotonic,
+    sparkplug: SparkplugSettings | None = None,
 ) -> None:
     """Run until cancelled.
 
@@ -55,6 +57,7 @@ async def run_ingest(
         after_seq: the newest seq that `on_committed` need not get, should the first commit have to be read back.
         counters: written while running.
         clock: monotonic seconds.
+        sparkplug: to be a Sparkplug host application, too.
     """
     counters = counters or Counters()
     schemas = Schemas(signal_ids, plant)
@@ -66,6 +69,13 @@ async def run_ingest(
         tasks.create_task(committer.run(), name="ingest: commit")
         tasks.create_task(outbox.run_health(), name="ingest: health")
         tasks.create_task(_stay_connected(broker, receiver, outbox), name="ingest: receive")
+        if sparkplug is not None:
+            from twin.ingest.sparkplug import SparkplugHost  # protobuf costs memory that not every twin need pay
+            from twin.ingest.sparkplug_desk import SparkplugDesk
+
+            desk = SparkplugDesk(committer.put, store.samples.last, outbox.health, counters, signal_ids, plant)
+            host = SparkplugHost(sparkplug, sparkplug.broker or broker, desk)
+            tasks.create_task(host.run(), name="ingest: Sparkplug")
 
 
 class Receiver:

@@ -1,10 +1,22 @@
 // An independent OPC UA server (node-opcua): --port P --log FILE [--items N] [--hz F] [--limit items per call]
-// [--history values kept per node] [--per-subscription items] [--subscriptions per session].
+// [--history values kept per node] [--per-subscription items] [--subscriptions per session] [--model] [--alarms].
+// --security FOLDER: with FOLDER/server.pem and server-key.pem, secured endpoints only, for the user edge (password secret)
+// and for user certificates in FOLDER/users; --policies A,B and --modes A,B narrow what it offers, --wary: it accepts
+// no client that nobody has moved from keys/rejected to keys/trusted/certs beside the log.
 // Writes each tick to the log, "<source time in ns> <count>", before any of its nodes has the value count + n / 1000.
 const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
-const { DataType, OPCUACertificateManager, OPCUAServer, StatusCodes, VariantArrayType, standardUnits } = require("node-opcua");
+const {
+  DataType,
+  MessageSecurityMode,
+  OPCUACertificateManager,
+  OPCUAServer,
+  SecurityPolicy,
+  StatusCodes,
+  VariantArrayType,
+  standardUnits,
+} = require("node-opcua");
 
 const { values: asked } = parseArgs({
   options: {
@@ -15,10 +27,35 @@ const { values: asked } = parseArgs({
     limit: { type: "string", default: "0" },
     history: { type: "string", default: "0" },
     "per-subscription": { type: "string", default: "100000" },
+    alarms: { type: "boolean", default: false }, // a limit alarm that comes and goes
     model: { type: "boolean", default: false }, // a press with units, ranges, states, an array and more
     subscriptions: { type: "string", default: "10" },
+    security: { type: "string" },
+    policies: { type: "string", default: "Basic256Sha256,Aes128_Sha256_RsaOaep,Aes256_Sha256_RsaPss" },
+    modes: { type: "string", default: "Sign,SignAndEncrypt" },
+    wary: { type: "boolean", default: false },
   },
 });
+
+async function secured(folder) {
+  if (!folder) return {};
+  const users = new OPCUACertificateManager({ rootFolder: path.join(path.dirname(asked.log), "users-pki") });
+  await users.initialize();
+  const known = path.join(folder, "users");
+  for (const name of fs.existsSync(known) ? fs.readdirSync(known) : []) {
+    await users.trustCertificate(fs.readFileSync(path.join(known, name)));
+  }
+  return {
+    certificateFile: path.join(folder, "server.pem"),
+    privateKeyFile: path.join(folder, "server-key.pem"),
+    serverInfo: { applicationUri: "urn:fabriquay:server" },
+    securityPolicies: asked.policies.split(",").map((name) => SecurityPolicy[name]),
+    securityModes: asked.modes.split(",").map((name) => MessageSecurityMode[name]),
+    allowAnonymous: false,
+    userManager: { isValidUser: (name, password) => name === "edge" && password === "secret" },
+    userCertificateManager: users,
+  };
+}
 
 function addPress(namespace, objects) {
   const line = namespace.addObject({ organizedBy: objects, browseName: "Line1", nodeId: "s=Line1" });
@@ -50,10 +87,44 @@ function addPress(namespace, objects) {
   add("Secret", DataType.Double, 1, { userAccessLevel: "CurrentWrite" });
 }
 
+function addAlarm(space, namespace) {
+  space.installAlarmsAndConditionsService();
+  const tank = namespace.addObject({
+    organizedBy: space.rootFolder.objects,
+    browseName: "Tank",
+    notifierOf: space.rootFolder.objects.server,
+  });
+  const level = namespace.addVariable({
+    componentOf: tank,
+    browseName: "Level",
+    nodeId: "s=Tank.Level",
+    dataType: "Double",
+    eventSourceOf: tank,
+    value: { dataType: DataType.Double, value: 40 },
+  });
+  namespace.instantiateExclusiveLimitAlarm("ExclusiveLimitAlarmType", {
+    browseName: "TankTooFull",
+    componentOf: tank,
+    conditionSource: level,
+    inputNode: level,
+    lowLowLimit: -20,
+    lowLimit: -10,
+    highLimit: 60,
+    highHighLimit: 100,
+  });
+  let full = false;
+  const turn = () => {
+    full = !full;
+    level.setValueFromSource({ dataType: DataType.Double, value: full ? 80 : 40 });
+  };
+  turn();
+  setInterval(turn, 700);
+}
+
 async function main() {
   process.stdin.on("end", () => process.exit(0)).resume(); // it does not outlive the test
   const keys = path.join(path.dirname(asked.log), "keys");
-  const certificates = new OPCUACertificateManager({ automaticallyAcceptUnknownCertificate: true, rootFolder: keys });
+  const certificates = new OPCUACertificateManager({ automaticallyAcceptUnknownCertificate: !asked.wary, rootFolder: keys });
   await certificates.initialize();
   const perCall = Number(asked.limit);
   const server = new OPCUAServer({
@@ -62,6 +133,7 @@ async function main() {
     hostname: "127.0.0.1",
     resourcePath: "/test",
     serverCertificateManager: certificates,
+    ...(await secured(asked.security)),
     serverCapabilities: {
       maxMonitoredItemsPerSubscription: Number(asked["per-subscription"]),
       maxSubscriptionsPerSession: Number(asked.subscriptions),
@@ -81,6 +153,7 @@ async function main() {
       minimumSamplingInterval: 0, // it tells of each change
     }),
   );
+  if (asked.alarms) addAlarm(space, namespace);
   if (asked.model) addPress(namespace, space.rootFolder.objects);
   if (Number(asked.history)) {
     nodes.forEach((node) => space.installHistoricalDataNode(node, { maxOnlineValues: Number(asked.history) }));
