@@ -158,6 +158,11 @@ class GatewayModel(Document):
     format: Literal[1]
     node: str = Field(examples=["edge-factory"])
     status: str = Field(description="online or offline", examples=["online"])
+    problems: list[str] = Field(
+        default_factory=list,
+        description="What needs a person, one sentence each; empty when all is well",
+        examples=[["source press is down: connection refused"]],
+    )
 
 
 class GatewaysModel(Document):

@@ -7,22 +7,26 @@ was not read between two runs of the agent is recorded as a gap.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from edge.config import AgentSettings, SourceSettings, node_schema, signals_of
-from edge.health import HealthReport
+from edge.config import AgentSettings, SourceSettings, node_schema, priorities, signals_of
+from edge.health import HealthReport, Remote
 from edge.last_read import LastRead
+from edge.metrics import exposition
+from edge.metrics_server import serve_metrics
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.replay_settings import ReplaySettings
 from edge.sources.source import Memory, Source, SourceState, SourceStatus
 from edge.spool import Spool, open_spool
 from edge.spool_view import newest_key
+from edge.systemd import status_line, tell_systemd
 from edge.uplink import run_uplink
+from edge.uplink_window import Drain
 from twin.errors import ConfigError
 from twin.wire.reading import Gap, GapCause, Lane, Reading
 from twin.wire.schema import NodeSchema
@@ -123,6 +127,18 @@ def _nobody(_readings: Sequence[Reading]) -> None:
     """Where no one else listens."""
 
 
+class Rollout(Remote, Protocol):
+    """Configurations that come from elsewhere: `edge.rollout`."""
+
+    def offer(self, payload: bytes) -> None:
+        """One has come."""
+        ...
+
+    async def watch(self, statuses: Callable[[], Iterable[SourceStatus]]) -> None:
+        """Run beside the sources, for ever."""
+        ...
+
+
 class _Supervised:
     """A source in its task; a mistake in its configuration ends this one and is told in its status."""
 
@@ -151,8 +167,11 @@ async def run_agent(
     *,
     clock: Callable[[], int] = time.time_ns,
     before_reading: Callable[[], object] = lambda: None,
+    rollout: Rollout | None = None,
 ) -> None:
     """Read, keep and send until cancelled; `before_reading` is called once, when all is built.
+
+    `rollout` hears of configurations that come over the uplink, and watches the sources.
 
     Raises:
         ConfigError: when the spool cannot be used at all.
@@ -165,10 +184,12 @@ async def run_agent(
         max_bytes=settings.spool.max_bytes,
         linger_s=settings.spool.linger_ms / 1000,
         clock=clock,
+        priorities=priorities(settings),
     ) as spool:
         sources = [
             await _supervised(source, settings, spool, schema.hash, handles, clock) for source in settings.sources
         ]
+        drain = Drain(settings.uplink.history_bytes_per_s)
 
         def statuses() -> list[SourceStatus]:
             return [source.status() for source in sources]
@@ -177,15 +198,31 @@ async def run_agent(
         for source in sources:
             source.sink.also = _nobody if node is None else node.offer
         health = HealthReport(
-            settings.node, settings.revision, spool, statuses, clock, sparkplug=None if node is None else node.status
+            settings.node,
+            settings.revision,
+            spool,
+            statuses,
+            clock,
+            drain,
+            rollout,
+            sparkplug=None if node is None else node.status,
         )
         logger.info("node %s reads %d signals from %d sources", settings.node, len(handles), len(sources))
         before_reading()
         async with asyncio.TaskGroup() as group:
             for source in sources:
                 group.create_task(source.run(), name=f"source {source.status().name}")
-            uplink = run_uplink(settings.uplink, settings.broker, spool, health, node=settings.node)
+            offer = None if rollout is None else rollout.offer
+            uplink = run_uplink(
+                settings.uplink, settings.broker, spool, health, node=settings.node, drain=drain, offer=offer
+            )
             group.create_task(uplink, name="uplink")
+            group.create_task(tell_systemd(spool.alive, lambda: status_line(health())), name="systemd")
+            if rollout is not None:
+                group.create_task(rollout.watch(statuses), name="rollout")
+            if settings.metrics is not None:
+                metrics = serve_metrics(settings.metrics, lambda: exposition(health()))
+                group.create_task(metrics, name="metrics")
             if node is not None:
                 group.create_task(node.run(), name="Sparkplug node")
 

@@ -11,9 +11,12 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, ValidationError, field_validator
 
+from edge.desired_settings import DesiredSettings
 from edge.mapping_files import write_out_mappings
 from edge.mapping_settings import Kind
+from edge.metrics import MetricsSettings
 from edge.opcua_groups import OpcUaSection, grouped_items
+from edge.priority import Priority, Word
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings
 from edge.sources.replay_settings import ReplaySettings
@@ -44,6 +47,8 @@ class AgentSettings(Settings):
     broker: BrokerSettings  # the twin's, for the uplink
     spool: SpoolSettings
     uplink: UplinkSettings = UplinkSettings()
+    metrics: MetricsSettings | None = None
+    desired: DesiredSettings | None = None
     sources: tuple[SourceSettings, ...]
     sparkplug: SparkplugNodeSettings | None = None
     revision: str  # fingerprint of the file and the mappings that it names, 16 hex digits
@@ -55,6 +60,7 @@ class SignalFeed(NamedTuple):
     path: str
     kind: Kind
     unit: str
+    priority: Word = "normal"
 
 
 Section = Annotated[OpcUaSection | MqttSettings | ReplaySettings, Field(discriminator="kind")]
@@ -67,6 +73,8 @@ class _AgentFile(Settings):
     broker: BrokerSettings
     spool: SpoolSettings
     uplink: UplinkSettings = UplinkSettings()
+    metrics: MetricsSettings | None = None  # for Prometheus
+    desired: DesiredSettings | None = None  # configurations that come signed
     sparkplug: SparkplugNodeSettings | None = None
     sources: Annotated[tuple[Section, ...], Field(min_length=1)]
 
@@ -96,6 +104,8 @@ def load_agent(path: Path) -> AgentSettings:
         broker=file.broker,
         spool=file.spool,
         uplink=file.uplink,
+        metrics=file.metrics,
+        desired=file.desired,
         sources=sources,
         sparkplug=file.sparkplug,
         revision=hashlib.sha256(b"".join([path.read_bytes(), *mappings])).hexdigest()[:16],
@@ -105,13 +115,13 @@ def load_agent(path: Path) -> AgentSettings:
 def signals_of(source: SourceSettings) -> tuple[SignalFeed, ...]:
     """The signals that a source feeds, in the order of the file."""
     if isinstance(source, OpcUaSettings):
-        return tuple(SignalFeed(item.signal, item.kind, item.unit) for item in source.items)
+        return tuple(SignalFeed(item.signal, item.kind, item.unit, item.priority) for item in source.items)
     if isinstance(source, ReplaySettings):
         return tuple(
             SignalFeed(path, source.signals[name].kind, source.signals[name].unit) for path, name in source.feeds()
         )
     return tuple(
-        SignalFeed(path, topic.signals[name].kind, topic.signals[name].unit)
+        SignalFeed(path, topic.signals[name].kind, topic.signals[name].unit, topic.signals[name].priority)
         for topic in source.topics
         for path, name in topic.feeds()
     )
@@ -122,6 +132,12 @@ def node_schema(settings: AgentSettings) -> NodeSchema:
     feeds = [feed for source in settings.sources for feed in signals_of(source)]
     entries = (SchemaEntry(handle, feed.path, feed.kind, feed.unit) for handle, feed in enumerate(feeds))
     return NodeSchema(settings.node, tuple(entries))
+
+
+def priorities(settings: AgentSettings) -> dict[int, Priority]:
+    """The handles of all signals whose priority is not the normal one."""
+    feeds = (feed for source in settings.sources for feed in signals_of(source))
+    return {handle: Priority.of(feed.priority) for handle, feed in enumerate(feeds) if feed.priority != "normal"}
 
 
 def _written_out(section: OpcUaSection) -> OpcUaSettings:

@@ -73,6 +73,12 @@ def write_out_mappings(document: Document) -> list[bytes]:
     return list(used.values())
 
 
+def own_mappings(data: object) -> list[str]:
+    """The mappings that a configuration names by a path of its own, not those that come with the product."""
+    named = [holder[index].get("mapping") for _, holder, index in _topics(data)]
+    return sorted({name for name in named if isinstance(name, str) and not _NAME.fullmatch(name)})
+
+
 def merge(mapping: Tree, entry: Tree) -> Tree:
     """The entry with what the mapping adds to it."""
     base = {key: value for key, value in mapping.items() if key not in _OF_A_FILE}

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from edge.captures import Wording, levels, names, rest_name
 from edge.place import is_place
 from edge.pointer import Pointer
+from edge.priority import Word
 from edge.thin_settings import Thin
 from edge.timestamps import TimeFormat, check_format, zone_named
 from edge.units import conversion
@@ -134,6 +135,7 @@ class Mapped(Settings):
     time: TimeAt | None = None  # instead of the topic's
     deadband: Annotated[float, Field(ge=0)] | None = None  # leave out changes of at most this much
     max_interval_s: Annotated[float, Field(gt=0)] = 60.0  # … but pass one value on at least so often
+    priority: Word = "normal"  # when the spool is full, low goes before normal and normal before high
     thin: Thin | None = None  # instead of a deadband: leave out what lies on a line, with its own max_interval_s
 
     @property

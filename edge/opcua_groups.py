@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from edge import template
 from edge.mapping_settings import Kind
+from edge.priority import Word
 from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings
 from edge.thin_settings import Thin
 from twin.settings import Key, Settings
@@ -25,6 +26,7 @@ class GroupedSignal(Settings):
     sampling_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = None
     queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     deadband: Annotated[float, Field(gt=0)] | None = None
+    priority: Word | None = None  # instead of the group's
     thin: Thin | None = None
 
     @model_validator(mode="after")
@@ -46,6 +48,7 @@ class OpcUaGroup(Settings):
     where: dict[str, str | tuple[str, ...] | dict[str, str]] = Field(default_factory=dict[str, Any])
     sampling_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = None
     queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    priority: Word = "normal"
     signals: Annotated[dict[str, GroupedSignal], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -92,6 +95,7 @@ def _item(group: OpcUaGroup, signal: GroupedSignal, words: dict[str, str], path:
             sampling_ms=group.sampling_ms if signal.sampling_ms is None else signal.sampling_ms,
             queue=group.queue if signal.queue is None else signal.queue,
             deadband=signal.deadband,
+            priority=signal.priority or group.priority,
             thin=signal.thin,
         )
     except ValidationError as error:

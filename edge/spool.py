@@ -2,7 +2,7 @@
 
 In: `keep` from every source. Out: `take` for the uplink. One SQLite file, one connection in one thread. What comes
 after a pause is on disk at once, from then on everything within `linger_s` shares one fsync. A full disk makes `keep`
-wait; a full spool drops the oldest and records the hole.
+wait; a full spool drops the oldest of the lowest priority and records the hole.
 """
 
 import asyncio
@@ -14,9 +14,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
-from edge.spool_file import Backlog, Counters, Outgoing, SpoolFile, Work
+from edge.priority import Priority
+from edge.spool_figures import Backlog, Counters, Outgoing
+from edge.spool_file import SpoolFile, Work
 from twin.errors import Retryable
 from twin.wire.reading import Gap, Lane, Reading
 from twin.wire.receipt import Receipt
@@ -35,6 +38,9 @@ class Drops:
 
     batches: int
     readings: int
+    low: int = 0  # readings of that priority
+    normal: int = 0
+    high: int = 0
 
 
 class Spool:
@@ -68,6 +74,7 @@ class Spool:
         self._full = asyncio.Event()  # … enough for a batch: do not linger
         self._changed = asyncio.Condition()
         self._dropping = False
+        self._trouble = ""
 
     async def keep(
         self,
@@ -148,7 +155,22 @@ class Spool:
 
     def drops(self) -> Drops:
         """What the byte cap has cost so far."""
-        return Drops(self._counters.dropped_batches, self._counters.dropped_readings)
+        counters = self._counters
+        low, high = counters.dropped_low, counters.dropped_high
+        normal = counters.dropped_readings - low - high
+        return Drops(counters.dropped_batches, counters.dropped_readings, low, normal, high)
+
+    def is_dropping(self) -> bool:
+        """Whether it has been full and has not emptied to half since."""
+        return self._dropping
+
+    def trouble(self) -> str:
+        """Why nothing can be written now; empty while all is well."""
+        return self._trouble
+
+    async def alive(self) -> None:
+        """Return when the spool's thread has done what it was doing."""
+        await self._in_thread(int)
 
     def last_kept_ns(self) -> int:
         """The newest source time on disk, never ahead of the clock at its keeping; 0 when nothing was ever kept."""
@@ -193,10 +215,11 @@ class Spool:
             except Retryable as error:
                 if not waiting:
                     logger.error("%s; sources wait until it can, free some space", error)
-                waiting = True
+                waiting, self._trouble = True, f"{error}; sources wait"
                 await asyncio.sleep(1.0)
                 continue
             if waiting:
+                self._trouble = ""
                 logger.info("the spool writes again")
             self._report_drops()
             self.epoch, self._backlog, self._counters = self._file.epoch, self._file.backlog, self._file.counters
@@ -226,6 +249,7 @@ async def open_spool(
     max_batch: int = 10_000,
     max_queued: int = 50_000,
     clock: Callable[[], int] = time.time_ns,
+    priorities: Mapping[int, Priority] = MappingProxyType({}),
 ) -> AsyncGenerator[Spool, None]:
     """Open or make the spool file of the node `schema.node`; leaving it closes the file.
 
@@ -237,13 +261,22 @@ async def open_spool(
         max_batch: readings in one batch at most.
         max_queued: readings in memory at most, before `keep` waits.
         clock: nanoseconds UTC.
+        priorities: handles whose readings are dropped earlier or later than others.
 
     Raises:
         ConfigError: when the file is another node's, in use, or cannot be made.
     """
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, thread_name_prefix="spool") as thread:
-        make = partial(SpoolFile, path, schema=schema, max_bytes=max_bytes, max_batch=max_batch, clock=clock)
+        make = partial(
+            SpoolFile,
+            path,
+            schema=schema,
+            max_bytes=max_bytes,
+            max_batch=max_batch,
+            clock=clock,
+            priorities=priorities,
+        )
         file = await loop.run_in_executor(thread, make)
         try:
             spool = Spool(

@@ -8,12 +8,15 @@ carries; both stand in the transaction that drops it.
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from edge import spool_gaps, spool_open, spool_renew
+from edge.priority import Priority
+from edge.spool_figures import COUNTERS, Backlog, Counters, Outgoing
 from edge.spool_table import ROW_BYTES, BatchTable, Row
 from twin.errors import Rejected
 from twin.wire import batch
@@ -25,41 +28,6 @@ logger = logging.getLogger(__name__)
 
 _END_OF_TIME_NS = 1 << 63
 _ROOM = 128  # a full spool frees this part of its cap at once, so that it is not busy dropping all the time
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One numbered message that waits for its receipt."""
-
-    number: int
-    lane: Lane
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What waits for a receipt."""
-
-    batches: int = 0
-    readings: int = 0
-    bytes: int = 0  # on disk, about
-    withdrawn: int = 0  # numbers of dropped batches of which the store has not heard
-    oldest_ns: int | None = None  # when the oldest batch was made
-    oldest_live_ns: int | None = None  # the same, of the live lane alone
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """The spool's own memory; each field is a row of the table `meta`."""
-
-    last_number: int = 0
-    history_below: int = 0
-    last_kept_ns: int = 0
-    dropped_batches: int = 0
-    dropped_readings: int = 0
-
-
-_COUNTERS = [one.name for one in fields(Counters)]
 
 
 @dataclass(slots=True)
@@ -77,9 +45,17 @@ class SpoolFile:
     """The open file; made, used and closed in one thread."""
 
     def __init__(
-        self, path: Path, *, schema: NodeSchema, max_bytes: int, max_batch: int, clock: Callable[[], int]
+        self,
+        path: Path,
+        *,
+        schema: NodeSchema,
+        max_bytes: int,
+        max_batch: int,
+        clock: Callable[[], int],
+        priorities: Mapping[int, Priority] = MappingProxyType({}),
     ) -> None:
         self._schema = schema
+        self._priorities = priorities
         self._max_bytes = max_bytes
         self._max_batch = max_batch
         self._clock = clock
@@ -87,7 +63,7 @@ class SpoolFile:
         self._connection, salvage = spool_open.open_file(path, schema.node)
         meta = spool_open.read_meta(self._connection)
         self.epoch: str = meta["epoch"]
-        self.counters = Counters(**{name: meta.get(name, 0) for name in _COUNTERS})
+        self.counters = Counters(**{name: meta.get(name, 0) for name in COUNTERS})
         self._batches = BatchTable(self._connection)
         with self._transaction():
             self._keep_schema()
@@ -149,7 +125,7 @@ class SpoolFile:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
-            changed = [name for name in _COUNTERS if getattr(self.counters, name) != getattr(counters, name)]
+            changed = [name for name in COUNTERS if getattr(self.counters, name) != getattr(counters, name)]
             self._connection.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", [(name, getattr(self.counters, name)) for name in changed]
             )
@@ -164,12 +140,25 @@ class SpoolFile:
 
     def _keep(self, work: Work) -> None:
         gaps: Sequence[Gap] = spool_gaps.merge(work.gaps)
-        for lane, readings in sorted(work.readings.items()):
-            for start in range(0, len(readings), self._max_batch):
-                self._insert_storable(readings[start : start + self._max_batch], gaps, lane)
-                gaps = ()
+        for lane, mixed in sorted(work.readings.items()):
+            for readings in self._by_class(mixed):
+                for start in range(0, len(readings), self._max_batch):
+                    self._insert_storable(readings[start : start + self._max_batch], gaps, lane)
+                    gaps = ()
         if gaps:
             self._insert_storable((), gaps, Lane.LIVE)
+
+    def _by_class(self, readings: Sequence[Reading]) -> list[Sequence[Reading]]:
+        """What matters most first: it gets the lower numbers, which go out first."""
+        if not self._priorities:
+            return [readings]
+        classes: dict[Priority, list[Reading]] = {priority: [] for priority in reversed(Priority)}
+        for reading in readings:
+            classes[self._priority(reading)].append(reading)
+        return [own for own in classes.values() if own]
+
+    def _priority(self, reading: Reading) -> Priority:
+        return self._priorities.get(reading.handle, Priority.NORMAL)
 
     def _insert_storable(self, readings: Sequence[Reading], gaps: Sequence[Gap], lane: Lane) -> None:
         """Insert; what no column can hold (a time beyond 64 bits) is told in the log and must not hold up the rest."""
@@ -194,7 +183,10 @@ class SpoolFile:
             raise Rejected("out-of-range", f"source times from {first_ns} to {newest_ns} ns do not fit the column")
         payload = self._encode(readings, gaps, number, lane, schema_hash)
         size = len(payload) + ROW_BYTES
-        self._batches.insert(Row(number, lane, schema_hash, len(readings), size, now_ns, first_ns, newest_ns, payload))
+        priority = self._priority(readings[0]) if readings else Priority.LOW  # gaps are never lost, only told anew
+        self._batches.insert(
+            Row(number, lane, schema_hash, len(readings), size, now_ns, first_ns, newest_ns, payload, priority)
+        )
         kept_ns = max(self.counters.last_kept_ns, min(newest_ns, now_ns))  # a clock that runs ahead proves nothing
         self.counters = replace(self.counters, last_number=number, last_kept_ns=kept_ns)
 
@@ -235,13 +227,13 @@ class SpoolFile:
         self._batches.totals = self._batches.counted()
 
     def _make_room(self, fresh: int) -> None:
-        """Drop down to the cap, but nothing that came in this transaction (the numbers from `fresh` on)."""
+        """Drop down to the cap; see `BatchTable.victim` for what came in this transaction (from `fresh` on)."""
         if self._batches.totals.size <= self._max_bytes:
             return
         holes: dict[str, list[Gap]] = {}
         target = self._max_bytes - self._max_bytes // _ROOM
         while self._batches.totals.size > target:
-            victim = self._batches.oldest(self.counters.history_below, fresh)
+            victim = self._batches.victim(self.counters.history_below, fresh)
             if victim is None:
                 break
             self._drop(victim, holes.setdefault(victim.schema_hash, []))
@@ -252,13 +244,10 @@ class SpoolFile:
         handles, carried = self._content(victim)
         gaps.extend(carried)
         if victim.readings:
-            gaps.append(spool_gaps.dropped(handles, victim.first_ns, victim.newest_ns))
+            priority = Priority(victim.priority)
+            gaps.append(spool_gaps.dropped(handles, victim.first_ns, victim.newest_ns, priority))
+            self.counters = self.counters.with_drop(priority, victim.readings)
         self._batches.withdraw(victim)
-        self.counters = replace(
-            self.counters,
-            dropped_batches=self.counters.dropped_batches + 1,
-            dropped_readings=self.counters.dropped_readings + victim.readings,
-        )
 
     def _content(self, row: Row) -> tuple[Iterable[int], Sequence[Gap]]:
         """The signals in a batch and the gaps it carries; all signals of its schema when it cannot be read."""

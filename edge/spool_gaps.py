@@ -5,26 +5,36 @@ In: the gaps of many dropped batches. Out: a bounded list of gaps that covers at
 
 from collections.abc import Iterable, Sequence
 
+from edge.priority import Priority
 from twin.wire.reading import Gap, GapCause, GapState
 
 SLACK_NS = 1_000_000_000  # dropped batches nearer than this are one hole
 MOST_GAPS = 10_000  # in one batch; beyond it each cause becomes one gap
 MOST_HANDLES = 100_000  # named by all gaps of one batch together; the same beyond it
 SPOOL_FULL = "the spool was full"
-_DROPPED = (GapCause.SPOOL_DROP, SPOOL_FULL, GapState.LOST)
+_DETAILS = {
+    Priority.LOW: f"{SPOOL_FULL}: low priority",
+    Priority.NORMAL: SPOOL_FULL,
+    Priority.HIGH: f"{SPOOL_FULL}: high priority",
+}
+_DROPPED = [(GapCause.SPOOL_DROP, detail, GapState.LOST) for detail in _DETAILS.values()]
 
 
-def dropped(handles: Iterable[int], first_ns: int, newest_ns: int) -> Gap:
+def dropped(handles: Iterable[int], first_ns: int, newest_ns: int, priority: Priority = Priority.NORMAL) -> Gap:
     """The hole that one dropped batch leaves, its newest reading included."""
-    return Gap(tuple(sorted(set(handles))), first_ns, newest_ns + 1, GapCause.SPOOL_DROP, SPOOL_FULL)
+    return Gap(tuple(sorted(set(handles))), first_ns, newest_ns + 1, GapCause.SPOOL_DROP, _DETAILS[priority])
 
 
 def merge(gaps: Iterable[Gap], most: int = MOST_GAPS) -> list[Gap]:
-    """The same holes in at most `most` records (or one per cause and state): neighbours from spool drops become one."""
+    """The same holes in at most `most` records (or one per cause and state): neighbours from spool drops become one.
+
+    Only of one class: a long hole of low priority must not make a hole of the signals that were kept.
+    """
     unique = set(gaps)
-    drops = [gap for gap in unique if gap[3:] == _DROPPED]
-    kept = [gap for gap in unique if gap[3:] != _DROPPED]
-    merged = sorted(kept + _coalesce(drops), key=_begin)
+    merged = [gap for gap in unique if gap[3:] not in _DROPPED]
+    for kind in _DROPPED:
+        merged += _coalesce([gap for gap in unique if gap[3:] == kind])
+    merged.sort(key=_begin)
     named = sum(len(gap.handles) for gap in merged)
     return merged if len(merged) <= most and named <= MOST_HANDLES else _one_per_cause(merged)
 

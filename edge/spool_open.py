@@ -18,7 +18,7 @@ from twin.errors import ConfigError, Retryable
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 _LOCK_TRIES, _LOCK_PAUSE_S = 10, 0.05
 APPLICATION_ID = 0x46515331  # "FQS1"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -44,13 +44,24 @@ CREATE TABLE batch (
   created_ns INTEGER NOT NULL,
   first_ns INTEGER NOT NULL,    -- oldest source time, 0 when it holds no readings
   newest_ns INTEGER NOT NULL,
-  payload BLOB NOT NULL         -- the MQTT message as twin.wire.batch encodes it
+  payload BLOB NOT NULL,        -- the MQTT message as twin.wire.batch encodes it
+  priority INTEGER NOT NULL DEFAULT 1 -- of its readings: 0 low, 1 normal, 2 high; 0 when it holds none
 );
 CREATE INDEX batch_by_lane ON batch (lane, number);
+CREATE INDEX batch_by_class ON batch (priority, lane, number);
 CREATE TABLE withdrawn (        -- numbers whose batch was dropped; sent as empty batches
   first INTEGER PRIMARY KEY,
   last INTEGER NOT NULL
 );
+"""
+
+
+_FROM_FORMAT_1 = """
+BEGIN IMMEDIATE;
+ALTER TABLE batch ADD COLUMN priority INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX batch_by_class ON batch (priority, lane, number);
+PRAGMA user_version = 2;
+COMMIT;
 """
 
 
@@ -77,6 +88,7 @@ def open_file(path: Path, node: str) -> tuple[sqlite3.Connection, Salvage | None
         connection = _connect(path)
         if not _is_ours(connection):
             _begin(connection, node)
+        _upgrade(connection)
     except sqlite3.OperationalError as error:
         raise ConfigError(f"{path}: the spool cannot be opened ({error}); check the folder and its rights") from error
     _require_node(connection, path, node)
@@ -126,6 +138,12 @@ def _begin(connection: sqlite3.Connection, node: str) -> None:
     )
     connection.executemany("INSERT INTO meta VALUES (?, ?)", [("epoch", secrets.token_hex(16)), ("node", node)])
     connection.execute("COMMIT")
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Format 1 knew no classes: what waits there is of normal priority."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 1:
+        connection.executescript(_FROM_FORMAT_1)
 
 
 def _require_node(connection: sqlite3.Connection, path: Path, node: str) -> None:

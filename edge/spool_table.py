@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+from edge.priority import Priority
 from twin.wire.reading import Lane
 
 ROW_BYTES = 128  # what a row takes on disk beside its payload, about
+_NO_NUMBER = 1 << 63  # above all numbers
 
 
 class Row(NamedTuple):
@@ -27,6 +29,7 @@ class Row(NamedTuple):
     first_ns: int
     newest_ns: int
     payload: bytes
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class BatchTable:
 
     def insert(self, row: Row) -> None:
         """Add one batch."""
-        self._connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         self.totals = self.totals.plus(1, row.readings, row.size)
 
     def row(self, number: int) -> Row | None:
@@ -87,14 +90,19 @@ class BatchTable:
         if extended.rowcount == 0:
             self._connection.execute("INSERT INTO withdrawn VALUES (?1, ?1)", (row.number,))
 
-    def oldest(self, history_below: int, before: int) -> Row | None:
-        """What is dropped first among the numbers below `before`: the oldest history, else the oldest live batch."""
-        history = self._lowest(Lane.HISTORY, before)
-        live = self._lowest(Lane.LIVE, before)
-        if live is not None and live < history_below:
-            history = live if history is None else min(history, live)
-        victim = live if history is None else history
-        return None if victim is None else self.row(victim)
+    def victim(self, history_below: int, fresh: int) -> Row | None:
+        """What is dropped first: of the lowest class the oldest history, else its oldest live batch.
+
+        What is new (from the number `fresh` on) goes only while a higher class waits, and after the rest of its class.
+        """
+        for priority in Priority:
+            for before in (fresh, _NO_NUMBER):
+                if before == _NO_NUMBER and not self._waits_above(priority):
+                    break
+                number = self._oldest(priority, history_below, before)
+                if number is not None:
+                    return self.row(number)
+        return None
 
     def live(self, history_below: int, limit: int, skip: Collection[int]) -> list[int]:
         """The lowest numbers of the live lane that are not in `skip`."""
@@ -129,9 +137,22 @@ class BatchTable:
         found = self._connection.execute("SELECT created_ns FROM batch WHERE number = ?", (min(numbers),)).fetchone()
         return int(found[0])
 
-    def _lowest(self, lane: Lane, before: int) -> int | None:
-        found = self._connection.execute("SELECT min(number) FROM batch WHERE lane = ?", (lane,)).fetchone()[0]
+    def _oldest(self, priority: Priority, history_below: int, before: int) -> int | None:
+        history = self._lowest(priority, Lane.HISTORY, before)
+        live = self._lowest(priority, Lane.LIVE, before)
+        if live is not None and live < history_below:
+            history = live if history is None else min(history, live)
+        return live if history is None else history
+
+    def _lowest(self, priority: Priority, lane: Lane, before: int) -> int | None:
+        found = self._connection.execute(
+            "SELECT min(number) FROM batch WHERE priority = ? AND lane = ?", (priority, lane)
+        ).fetchone()[0]
         return found if found is not None and found < before else None
+
+    def _waits_above(self, priority: Priority) -> bool:
+        found = self._connection.execute("SELECT EXISTS (SELECT 1 FROM batch WHERE priority > ?)", (priority,))
+        return bool(found.fetchone()[0])
 
     def _numbers(self, lane: Lane, since: int, limit: int) -> list[int]:
         rows = self._connection.execute(

@@ -11,13 +11,14 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 from pydantic import Field
 
 from edge import uplink_messages
 from edge.spool import Outgoing, Spool
-from edge.uplink_window import Flight, Pace, Window
+from edge.uplink_window import Drain, Flight, Pace, Window
 from twin.errors import Rejected, Retryable
 from twin.settings import Settings
 from twin.wire import topic
@@ -51,7 +52,14 @@ class UplinkSettings(Settings):
 
 
 async def run_uplink(
-    settings: UplinkSettings, broker: BrokerSettings, spool: Spool, health: Health, *, node: str
+    settings: UplinkSettings,
+    broker: BrokerSettings,
+    spool: Spool,
+    health: Health,
+    *,
+    node: str,
+    drain: Drain | None = None,
+    offer: Callable[[bytes], None] | None = None,
 ) -> None:
     """Send for ever; a lost broker is waited for with backoff.
 
@@ -61,7 +69,10 @@ async def run_uplink(
         spool: what to send.
         health: the node's report, asked about once a second; must be JSON-able and quick.
         node: our name in the topics.
+        drain: counts what the history lane sends.
+        offer: gets the signed configurations that come.
     """
+    around = _Around(node, health, drain or Drain(settings.history_bytes_per_s), offer or _unmanaged)
     backoff = Backoff()
     away = False
     while True:
@@ -72,7 +83,7 @@ async def run_uplink(
                 logger.info("uplink of %s is connected (MQTT %s)", node, client.protocol)
                 away = False
                 backoff.reset()
-                await _Session(settings, spool, health, node, client).run()
+                await _Session(settings, spool, client, around).run()
         except* Retryable as errors:
             if not away:
                 logger.warning("uplink of %s is away: %s; batches wait in the spool", node, _first(errors))
@@ -80,14 +91,29 @@ async def run_uplink(
         await backoff.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a connection works for, beside the spool."""
+
+    node: str
+    health: Health
+    drain: Drain
+    offer: Callable[[bytes], None]
+
+
+def _unmanaged(_payload: bytes) -> None:
+    logger.warning("a configuration was sent to us and is ignored: the agent's file has no desired.public_key")
+
+
 class _Session:
     """One connection to the broker."""
 
-    def __init__(self, settings: UplinkSettings, spool: Spool, health: Health, node: str, client: Client) -> None:
+    def __init__(self, settings: UplinkSettings, spool: Spool, client: Client, around: _Around) -> None:
         self._settings = settings
         self._spool = spool
-        self._health = health
-        self._node = node
+        self._health = around.health
+        self._node = around.node
+        self._offer = around.offer
         self._client = client
         self._epoch = spool.epoch
         self._window = Window(
@@ -98,6 +124,7 @@ class _Session:
             jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311
         )
         self._pace = Pace(settings.history_bytes_per_s)
+        self._drain = around.drain
         self._schemas: dict[str, NodeSchema] = {}
         self._receipt: Receipt | None = None  # the newest that the spool has not heard of
         self._receipt_came = asyncio.Event()
@@ -147,6 +174,7 @@ class _Session:
             return False
         sent = await self._send_lane(Lane.HISTORY)
         self._pace.spend(sent)
+        self._drain.sent_bytes += sent
         return sent > 0
 
     async def _send_lane(self, lane: Lane) -> int:
@@ -237,7 +265,10 @@ class _Session:
                 self._receipt = receipt
                 self._receipt_came.set()
         elif message.topic == topic.command(self._node):
-            await self._publish_schema(uplink_messages.wanted_schema(message.payload))
+            if uplink_messages.is_configuration(message.payload):
+                self._offer(message.payload)
+            else:
+                await self._publish_schema(uplink_messages.wanted_schema(message.payload))
 
     async def _settle(self) -> None:
         """The spool first: a batch that left the window but not yet the spool would go out again."""

@@ -35,6 +35,19 @@ def wanted_schema(payload: bytes) -> str:
             raise Rejected("unknown-command", f"the command is not known: {payload[:200]!r}")
 
 
+def is_configuration(payload: bytes) -> bool:
+    """Whether a command is a signed configuration; what is in it is judged by `edge.bundle`."""
+    try:
+        command: object = json.loads(payload)
+    except (ValueError, RecursionError):
+        return False
+    match command:
+        case {"want": "configuration"}:
+            return True
+        case _:
+            return False
+
+
 def words(report: object) -> object:
     """The part of a report whose change is news: no figures, no instants."""
     if isinstance(report, Mapping):

@@ -129,6 +129,14 @@ def _sent_at(flight: Flight) -> float:
     return flight.sent_at_s
 
 
+@dataclass(slots=True)
+class Drain:
+    """How fast history may go, and what it has sent since the start; for the health report."""
+
+    allowed_bytes_per_s: float
+    sent_bytes: int = 0
+
+
 class Pace:
     """A budget that fills at `rate` per second up to one second's worth."""
 

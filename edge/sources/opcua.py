@@ -179,6 +179,7 @@ class OpcUaSource:
             "tolerated_outages_s": shortest,
             "open_gaps": self._ledger.waiting,
             "security": self._security.facts(),
+            "certificate_days": self._security.days_left(),
             "withheld": self._thinner.withheld,
             **asdict(living.counters),
             **self._server_clock.facts(),

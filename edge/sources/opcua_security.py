@@ -127,6 +127,12 @@ class Security:
             "server_certificate": self._shown[0].facts(now) | {"accepted": self._trusted} if self._shown else None,
         }
 
+    def days_left(self) -> int | None:
+        """Of the certificate that ends first; None where there is none."""
+        now = utc(self._clock())
+        known = [own.certificate for own in (self._own, self._user) if own is not None] + self._shown[:1]
+        return min((certificate.days_left(now) for certificate in known), default=None)
+
     def _load(self) -> None:
         if self._settings.security.policy == "None":
             return

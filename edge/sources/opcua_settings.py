@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from edge.priority import Word
 from edge.thin_settings import Thin
 from twin.settings import Settings
 
@@ -104,6 +105,7 @@ class OpcUaItem(Settings):
     sampling_ms: Annotated[float, Field(ge=0, le=86_400_000)] | None = None
     queue: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     deadband: Annotated[float, Field(gt=0)] | None = None  # absolute, in the node's unit, applied by the server
+    priority: Word = "normal"  # when the spool is full, low goes before normal and normal before high
     thin: Thin | None = None  # what of it the edge leaves out
     events: bool = False  # the node's events and alarms, as texts, instead of its value
     least_severity: Annotated[int, Field(ge=0, le=1000)] = 0  # of an event that is kept

@@ -88,6 +88,14 @@ def test_an_asset_shows_its_signals_and_a_trend_that_moves(page: Page, demo: Dem
     keep_picture(page, "asset")
 
 
+def test_a_gateway_with_a_problem_says_so_in_words(page: Page, demo: Demo) -> None:
+    expect(page.locator("table.gateways tbody tr")).to_have_count(2, timeout=WAIT_MS)
+    expect(page.locator(".problems li")).to_have_count(0, timeout=WAIT_MS)
+    demo.kill("plant")
+    expect(page.locator(".problems li")).to_contain_text("is down", timeout=WAIT_MS)
+    expect(page.locator(".problems li")).to_have_count(0, timeout=WAIT_MS)
+
+
 def test_an_unknown_asset_is_said_to_be_unknown(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.page}#/factory/nowhere")
     expect(page.get_by_text("There is no asset")).to_be_visible()

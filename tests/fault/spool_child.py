@@ -9,10 +9,12 @@ import sys
 from itertools import count
 from pathlib import Path
 
+from edge.priority import Priority
 from edge.spool import Spool, open_spool
 from twin.wire.reading import Reading
 from twin.wire.schema import NodeSchema, SchemaEntry
 
+PRIORITIES = {handle: (Priority.LOW, Priority.HIGH)[handle % 2] for handle in range(20)}
 SCHEMA = NodeSchema("victim", tuple(SchemaEntry(i, f"site/line/unit/s{i}", "measurement", "") for i in range(50)))
 
 
@@ -35,7 +37,7 @@ async def work(spool: Spool, begin: int, step: int) -> None:
 
 async def main(path: Path, max_bytes: int, first: int) -> None:
     async with (
-        open_spool(path, schema=SCHEMA, max_bytes=max_bytes, linger_s=0.002) as spool,
+        open_spool(path, schema=SCHEMA, max_bytes=max_bytes, linger_s=0.002, priorities=PRIORITIES) as spool,
         asyncio.TaskGroup() as group,
     ):
         for worker in range(8):

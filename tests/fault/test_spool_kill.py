@@ -4,10 +4,12 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
+from edge.priority import Priority
 from edge.spool_file import SpoolFile, Work
-from tests.fault.spool_child import SCHEMA, readings
+from tests.fault.spool_child import PRIORITIES, SCHEMA, readings
 from twin.wire.batch import decode
 from twin.wire.reading import Gap, Lane, Reading
 from twin.wire.receipt import Receipt
@@ -57,6 +59,8 @@ def test_every_acknowledged_reading_survives_kill_9_exactly_once_or_lies_in_a_re
     epochs: set[str] = set()
     last_number = 0
     rounds_with_drops = 0
+    lost: Counter[Priority] = Counter()
+    kept: Counter[Priority] = Counter()
     for turn in range(ROUNDS):
         max_bytes = TIGHT if turn % 2 else PLENTY
         first = (turn + 1) * ROUND_NS
@@ -72,13 +76,22 @@ def test_every_acknowledged_reading_survives_kill_9_exactly_once_or_lies_in_a_re
             assert len(missing) <= found.file.counters.dropped_readings
             assert not missing or max_bytes == TIGHT
             rounds_with_drops += bool(missing)
+            if max_bytes == TIGHT:
+                lost.update(map(priority, missing))
+                kept.update(map(priority, acknowledged))
             last_number = found.file.counters.last_number
             found.settle_all()
         finally:
             found.file.close()
     assert len(epochs) == 1
     assert rounds_with_drops
+    share = [lost[one] / kept[one] for one in Priority]
+    assert share[Priority.LOW] > share[Priority.NORMAL] > share[Priority.HIGH]
     assert not list(tmp_path.glob("*damaged*"))
+
+
+def priority(one: Reading) -> Priority:
+    return PRIORITIES.get(one.handle, Priority.NORMAL)
 
 
 def exact(one: Reading) -> Reading:

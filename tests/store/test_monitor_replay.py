@@ -119,4 +119,5 @@ async def test_a_live_batch_reaches_the_feed_and_a_gateway_is_passed_on(store):
         await until(lambda: b'"seq":%d' % committed.seq in seen.get(state, b""), "the state")
         await monitor.hear("edge-1", {"status": "offline", "at": "2026-11-18T11:00:00Z"})
         await until(lambda: topic.gateway("edge-1") in seen, "the gateway")
+        assert b'"problems":["gateway edge-1 is offline"]' in seen[topic.gateway("edge-1")]
         await until(lambda: b"gateway-offline" in seen[state], "the reason")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import load_agent, node_schema
+from edge.config import load_agent, node_schema, priorities
+from edge.priority import Priority
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.opcua_settings import OpcUaSettings
 from twin.errors import ConfigError
@@ -63,6 +64,26 @@ def problems(folder: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_agent(path)
     return [problem.removeprefix(f"{path}:") for problem in caught.value.problems]
+
+
+def test_metrics_are_off_unless_they_are_asked_for_and_stay_on_this_machine(tmp_path):
+    assert load_agent(write(tmp_path, HEAD + MQTT)).metrics is None
+    asked = load_agent(write(tmp_path, "metrics: {}\n" + HEAD + MQTT)).metrics
+    assert asked is not None
+    assert (asked.host, asked.port) == ("127.0.0.1", 9464)
+
+
+def test_a_priority_comes_from_the_item_its_group_or_the_mqtt_signal(tmp_path):
+    opcua = OPCUA.replace("        sampling_ms: 50", "        priority: low\n        sampling_ms: 50")
+    opcua = opcua.replace("{unit: °C}", "{unit: °C, priority: high}")
+    opcua += "    items: [{node: ns=2;s=a, signal: factory/pressing/load, priority: low}]\n"
+    agent = load_agent(
+        write(tmp_path, HEAD + opcua + MQTT.replace("{value: /value}", "{value: /value, priority: low}"))
+    )
+    names = {entry.handle: entry.path.rpartition("/")[2] for entry in node_schema(agent).entries}
+    found = {(names[handle], priority) for handle, priority in priorities(agent).items()}
+    low, high = Priority.LOW, Priority.HIGH
+    assert found == {("temperature", high), ("order", low), ("load", low), ("queue", low)}
 
 
 def test_groups_and_topics_stand_for_their_signals_in_the_order_of_the_file(tmp_path):

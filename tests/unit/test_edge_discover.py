@@ -112,4 +112,4 @@ def test_the_proposed_file_is_accepted_by_the_agent(tmp_path: Path, monkeypatch:
     path.write_text(agent_yaml("opc.tcp://host:4840", "A server", chosen, WISH, "edge-new"), encoding="utf-8")
     (source,) = load_agent(path).sources
     assert isinstance(source, OpcUaSettings)
-    assert [feed[1:] for feed in signals_of(source)] == [("measurement", "°C"), ("counter", "parts"), ("state", "")]
+    assert [feed[1:3] for feed in signals_of(source)] == [("measurement", "°C"), ("counter", "parts"), ("state", "")]

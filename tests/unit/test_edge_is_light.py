@@ -13,7 +13,7 @@ HEAVY = ("numpy", "numba", "psycopg", "fastapi", "sklearn", "orjson", "pyarrow",
 def test_the_edge_commands_import_nothing_heavy() -> None:
     code = (
         "import sys, json, edge.agent, edge.config, edge.sources.opcua, edge.sources.mqtt, edge.sources.replay, "
-        "twin.commands.cli, twin.commands.edge_discover, twin.commands.edge_live;"
+        "twin.commands.cli, twin.commands.edge_discover, twin.commands.edge_live, twin.commands.edge_desired, edge.rollout;"
         "print(json.dumps([name for name in sys.modules]))"
     )
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)

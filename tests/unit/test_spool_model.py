@@ -2,12 +2,14 @@
 
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from edge.priority import Priority
 from edge.spool_file import SpoolFile, Work
 from twin.wire.batch import WireColumns, decode
 from twin.wire.reading import Gap, GapCause, Lane, Reading
@@ -16,6 +18,10 @@ from twin.wire.schema import NodeSchema, SchemaEntry
 
 SCHEMA = NodeSchema("model", tuple(SchemaEntry(i, f"site/line/unit/s{i}", "measurement", "") for i in range(20)))
 NOTHING: frozenset[int] = frozenset()
+PRIORITIES = {
+    **dict.fromkeys(range(0, 20, 3), Priority.LOW),
+    **dict.fromkeys(range(1, 20, 5), Priority.HIGH),
+}
 
 
 class SpoolModel(RuleBasedStateMachine):
@@ -32,15 +38,23 @@ class SpoolModel(RuleBasedStateMachine):
         self.live_from = 1
         self.clock_ns = 1_000_000_000
 
-    @initialize(max_bytes=st.sampled_from([1_000, 4_000, 1_000_000]))
-    def open(self, max_bytes: int) -> None:
+    @initialize(max_bytes=st.sampled_from([1_000, 4_000, 1_000_000]), priorities=st.sampled_from([{}, PRIORITIES]))
+    def open(self, max_bytes: int, priorities: dict[int, Priority]) -> None:
         self.max_bytes = max_bytes
+        self.priorities = priorities
         self.file = self.opened()
         self.epoch = self.file.epoch
 
     def opened(self) -> SpoolFile:
         path = self.folder / "spool.db"
-        return SpoolFile(path, schema=SCHEMA, max_bytes=self.max_bytes, max_batch=40, clock=lambda: self.clock_ns)
+        return SpoolFile(
+            path,
+            schema=SCHEMA,
+            max_bytes=self.max_bytes,
+            max_batch=40,
+            clock=lambda: self.clock_ns,
+            priorities=self.priorities,
+        )
 
     def teardown(self) -> None:
         self.file.close()
@@ -53,8 +67,26 @@ class SpoolModel(RuleBasedStateMachine):
     def keep(self, size: int, lane: Lane, jump_s: int) -> None:
         self.clock_ns += jump_s * 1_000_000_000
         readings = [self.reading() for _ in range(size)]
+        before = self.dropped_by_class()
         self.file.commit(Work(readings={lane: readings}))
         self.kept.update(readings)
+        self.check_classes(before, self.dropped_by_class())
+
+    def dropped_by_class(self) -> dict[Priority, int]:
+        counters = self.file.counters
+        low, high = counters.dropped_low, counters.dropped_high
+        normal = counters.dropped_readings - low - high
+        return {Priority.LOW: low, Priority.NORMAL: normal, Priority.HIGH: high}
+
+    def check_classes(self, before: dict[Priority, int], after: dict[Priority, int]) -> None:
+        """Whatever was dropped: nothing of a lower class waits, and no batch holds two classes."""
+        lowest_waiting = Priority.HIGH
+        for columns in [*self.waiting(Lane.LIVE).values(), *self.waiting(Lane.HISTORY).values()]:
+            classes = {self.priorities.get(one.handle, Priority.NORMAL) for one in columns.readings()}
+            assert len(classes) <= 1
+            lowest_waiting = min([lowest_waiting, *classes])
+        for priority in Priority:
+            assert after[priority] == before[priority] or priority <= lowest_waiting
 
     def reading(self) -> Reading:
         self.clock_ns += 1_000_000
@@ -122,6 +154,8 @@ class SpoolModel(RuleBasedStateMachine):
         assert len(rows) == len(set(rows)) == self.file.backlog.readings
         assert set(rows) <= self.kept - self.delivered
         assert len(dropped) == self.file.counters.dropped_readings
+        classes = Counter(self.priorities.get(one.handle, Priority.NORMAL) for one in dropped)
+        assert +Counter(self.dropped_by_class()) == classes
         for one in dropped:
             assert any(one.handle in gap.handles and gap.from_ns <= one.source_ns < gap.to_ns for gap in gaps)
         for gap in self.given:

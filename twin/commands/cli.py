@@ -99,7 +99,13 @@ def edge_run(config: Configuration) -> None:
     from edge.config import load_agent
     from edge.memory import settle
 
-    serve(run_agent(load_agent(config), before_reading=settle))
+    settings = load_agent(config)
+    if settings.desired is None:
+        serve(run_agent(settings, before_reading=settle))
+        return
+    from edge.rollout import run_managed
+
+    serve(run_managed(config, settings, before_reading=settle))
 
 
 @edge_app.command("check")
@@ -284,6 +290,56 @@ def edge_mappings(
     width = max(map(len, found))
     for one in found.values():
         typer.echo(f"{one.name:<{width}}  {one.description}")
+
+
+@edge_app.command("keygen")
+def edge_keygen(path: Annotated[Path, typer.Argument(help="Where the private key goes.")]) -> None:
+    """Make the key with which configurations are signed; prints what the agents' files need."""
+    from twin.commands.edge_desired import keygen
+
+    _say(keygen(path))
+
+
+@edge_app.command("sign")
+def edge_sign(
+    config: Configuration,
+    key: Annotated[Path, typer.Option("--key", "-k", help="The private key.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the bundle goes.")],
+    serial: Annotated[int | None, typer.Option(help="Higher than any before; default: the time.", min=1)] = None,
+    least_share: Annotated[
+        float, typer.Option(help="Of the values per second before that it must reach.", min=0, max=1)
+    ] = 0.5,
+) -> None:
+    """Make a signed bundle of an agent's configuration and the mappings of its own."""
+    from twin.commands.edge_desired import sign
+
+    _say(sign(config, key, output, serial, least_share))
+
+
+@edge_app.command("push")
+def edge_push(
+    bundle: Annotated[Path, typer.Argument(help="What twin edge sign made.")], config: Configuration = TWIN_YAML
+) -> None:
+    """Send a signed configuration to its node, over the twin's broker; it stays there until the node is back."""
+    from twin.commands.edge_desired import push
+
+    quiet()
+    _say(push(bundle, config))
+
+
+@edge_app.command("apply")
+def edge_apply(
+    bundle: Annotated[Path, typer.Argument(help="What twin edge sign made.")], config: Configuration
+) -> None:
+    """Check a signed configuration and hand it to the agent on this machine, without a network."""
+    from twin.commands.edge_desired import apply
+
+    _say(apply(bundle, config))
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        typer.echo(line)
 
 
 @app.command()

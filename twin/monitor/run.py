@@ -22,6 +22,7 @@ from twin.monitor.ports import CommittedBatch, MonitorStore, Publish
 from twin.plant.tree import Plant
 from twin.samples import SampleBatch
 from twin.state.freshness import GatewayStatus, gateway_status
+from twin.state.gateway import gateway_problems
 from twin.state.model import AssetState, Finding, Transition
 from twin.state.view import view
 from twin.wire import topic
@@ -84,7 +85,8 @@ class Monitor:
     async def hear(self, node: str, health: Mapping[str, Any]) -> None:
         """A gateway has reported: pass it on to the live feed; ages are explained with it from the next tick on."""
         self._gateways[node] = gateway_status(node, health)
-        await self.feed.send(topic.gateway(node), orjson.dumps({**health, "format": 1, "node": node}))
+        told = {**health, "format": 1, "node": node, "problems": gateway_problems(node, health)}
+        await self.feed.send(topic.gateway(node), orjson.dumps(told))
 
     async def look(self, path: str) -> AssetState:
         """The state of one asset now."""

@@ -25,6 +25,7 @@ export type Gateway = {
   node: string;
   status: string;
   at: string;
+  problems?: string[];
   backlog?: { batches: number; bytes: number; oldest_at: string | null };
   sources?: { name: string; kind: string; status: string; detail?: string; values_per_s?: number }[];
 };

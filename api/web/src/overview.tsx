@@ -139,7 +139,10 @@ function Gateways() {
           {all.map((gateway) => (
             <tr key={gateway.node}>
               <td>{gateway.node}</td>
-              <td><i class={`dot ${gateway.status === "online" ? "running" : "down"}`} />{gateway.status}</td>
+              <td>
+                <i class={`dot ${gateway.status !== "online" ? "down" : gateway.problems?.length ? "waiting" : "running"}`} />{gateway.status}
+                {!!gateway.problems?.length && <ul class="problems">{gateway.problems.map((problem) => <li key={problem}>{problem}</li>)}</ul>}
+              </td>
               <td>{(gateway.sources ?? []).map((source) => <span key={source.name} class="source" title={source.detail}><i class={`dot ${source.status === "connected" ? "running" : "down"}`} />{source.name} {source.status}</span>)}</td>
               <td>{number(Math.round((gateway.sources ?? []).reduce((sum, source) => sum + (source.values_per_s ?? 0), 0)))}</td>
               <td>{gateway.backlog ? `${number(gateway.backlog.batches)} ${gateway.backlog.batches === 1 ? "batch" : "batches"}` : "–"}</td>
