@@ -16,7 +16,7 @@ test: environment check ## everything: checks, then every test on real parts
 	@$(VENV)/python setup/page.py
 	@$(VENV)/python setup/peers.py
 	NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -q tests/unit/test_kernel*.py tests/unit/test_monitor_engine.py tests/unit/test_state_view.py
-	$(VENV)/python -m pytest $(ARGS)
+	$(VENV)/python -m pytest -n 2 $(ARGS)
 
 check: environment ## ruff, basedpyright, import-linter
 	$(VENV)/ruff format --check .
@@ -38,7 +38,7 @@ chaos: environment page ## the long journey: kills and cuts at random moments, s
 
 faults: environment page ## every fault that a site knows, done to the whole chain; writes docs/reference/fault-report.md
 	@sh setup/test-programs.sh
-	FABRIQUAY_FAULT_REPORT=docs/reference/fault-report.md $(VENV)/python -m pytest -q tests/fault/test_faults.py $(ARGS)
+	FABRIQUAY_FAULT_REPORT=docs/reference/fault-report.md $(VENV)/python -m pytest -q -m faults tests/fault/test_faults.py $(ARGS)
 
 environment:
 	@sh setup/environment.sh dev

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from edge import spool_gaps, spool_open, spool_renew
 from edge.priority import Priority
 from edge.spool_figures import COUNTERS, Backlog, Counters, Outgoing
+from edge.spool_settled import Settled
 from edge.spool_table import ROW_BYTES, BatchTable, Row
 from twin.errors import Rejected
 from twin.wire import batch
@@ -27,6 +28,7 @@ from twin.wire.schema import NodeSchema
 logger = logging.getLogger(__name__)
 
 _END_OF_TIME_NS = 1 << 63
+_FEW = 1_000  # batches that wait: of so many the oldest reading is looked for
 _ROOM = 128  # a full spool frees this part of its cap at once, so that it is not busy dropping all the time
 
 
@@ -60,6 +62,7 @@ class SpoolFile:
         self._max_batch = max_batch
         self._clock = clock
         self._lock = spool_open.lock(path)
+        self._settled = Settled(path)
         self._connection, salvage = spool_open.open_file(path, schema.node)
         meta = spool_open.read_meta(self._connection)
         self.epoch: str = meta["epoch"]
@@ -70,6 +73,7 @@ class SpoolFile:
             if salvage is not None:
                 self._record(salvage)
         self.backlog = self._count()
+        self._move_settled()
 
     def close(self) -> None:
         """Let the file and its lock go."""
@@ -92,6 +96,8 @@ class SpoolFile:
             self._keep(work)
             self._make_room(fresh)
         self.backlog = self._count()
+        if self._settled.due():
+            self._move_settled()
 
     def take(self, lane: Lane, limit: int, skip: Collection[int]) -> list[Outgoing]:
         """The next batches of a lane in order of number, without those in `skip` (they are on their way)."""
@@ -181,6 +187,7 @@ class SpoolFile:
         first_ns, newest_ns = (min(times), max(times)) if times else (0, 0)
         if newest_ns >= _END_OF_TIME_NS or first_ns < 0:
             raise Rejected("out-of-range", f"source times from {first_ns} to {newest_ns} ns do not fit the column")
+        self._settled.lower(first_ns)
         payload = self._encode(readings, gaps, number, lane, schema_hash)
         size = len(payload) + ROW_BYTES
         priority = self._priority(readings[0]) if readings else Priority.LOW  # gaps are never lost, only told anew
@@ -267,13 +274,22 @@ class SpoolFile:
         )
 
     def _record(self, salvage: spool_open.Salvage) -> None:
-        """A damaged file was moved aside: what it held is a hole of all signals, as far as its interval is known."""
+        """A damaged file was moved aside: what it held is a hole of all signals, and so is what came until now.
+
+        Until when each signal was read stood in the file, too.
+        """
         self.counters = replace(self.counters, last_kept_ns=salvage.newest_ns)
-        if 0 < salvage.first_ns <= salvage.newest_ns:
+        known = [at_ns for at_ns in (salvage.first_ns, self._settled.until_ns) if at_ns > 0]
+        first_ns, now_ns = min(known, default=0), self._clock()
+        if 0 < first_ns < now_ns:
             handles = tuple(entry.handle for entry in self._schema.entries)
             detail = "the spool file was damaged"
-            gap = Gap(handles, salvage.first_ns, salvage.newest_ns + 1, GapCause.SPOOL_DROP, detail)
+            gap = Gap(handles, first_ns, now_ns, GapCause.SPOOL_DROP, detail)
             self._insert((), [gap], Lane.LIVE, self._schema.hash)
+
+    def _move_settled(self) -> None:
+        if self._batches.totals.batches <= _FEW:
+            self._settled.move(self._batches.first_ns() or self.counters.last_kept_ns)
 
     def _count(self) -> Backlog:
         totals, below = self._batches.totals, self.counters.history_below

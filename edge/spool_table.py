@@ -57,6 +57,11 @@ class BatchTable:
         sums = self._connection.execute("SELECT count(*), total(readings), total(bytes) FROM batch").fetchone()
         return Totals(*(int(value) for value in sums))
 
+    def first_ns(self) -> int:
+        """The oldest source time that waits, 0 when nothing does."""
+        found = self._connection.execute("SELECT min(first_ns) FROM batch WHERE first_ns > 0").fetchone()[0]
+        return int(found or 0)
+
     def insert(self, row: Row) -> None:
         """Add one batch."""
         self._connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)

@@ -201,6 +201,15 @@ class Plant:
         """Let the plant work."""
         await asyncio.sleep(count)
 
+    def open_gaps(self) -> int:
+        """Gaps that history may still fill."""
+        with psycopg.connect(self.chain.dsn) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM gap p JOIN batch b ON b.seq = p.batch WHERE b.node = %s AND p.state = 'open'",
+                (f"edge-{self.name}",),
+            ).fetchone()
+        return row[0] if row else 0
+
     def account(self, *, by_count: bool = False) -> Account:
         """Every value between the first and the last that this plant has in the store.
 

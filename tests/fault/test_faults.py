@@ -19,7 +19,7 @@ import pytest
 
 from tests.fault.chain import Account, Chain, Plant, chain
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 HISTORY = ("--history",)
 RESULTS: list[tuple[str, str, Account]] = []
 
@@ -50,7 +50,7 @@ async def judged(made: Plant, fault: str, *, by_count: bool = False) -> AsyncGen
         deadline = asyncio.get_running_loop().time() + 60
         while True:  # history and the last batches come a little later
             account = running.account(by_count=by_count)
-            settled = not account.unaccounted and not account.wrong
+            settled = not account.unaccounted and not account.wrong and not running.open_gaps()
             if settled or asyncio.get_running_loop().time() > deadline:
                 break
             await asyncio.sleep(1)

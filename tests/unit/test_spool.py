@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.spool import Backlog, Spool, open_spool
+from edge.spool_settled import Settled
 from tests.waiting import until
 from twin.errors import ConfigError
 from twin.wire.batch import decode
@@ -337,6 +338,33 @@ async def test_a_damaged_file_is_moved_aside_and_a_new_epoch_begins(path: Path, 
     assert any("damaged" in record.message for record in caplog.records)
 
 
+async def test_a_file_of_which_nothing_can_be_read_is_a_gap_from_what_the_store_has_until_now(path: Path):
+    async with opened(path) as spool:
+        await fill(spool, 40)
+        await spool.settle(Receipt(spool.epoch, 10, ()))
+    (waits_from,) = sqlite3.connect(path).execute("SELECT min(first_ns) FROM batch").fetchone()
+    path.write_bytes(b"\x55" * path.stat().st_size)
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    async with opened(path) as spool:
+        (gap,) = await gaps_of(spool)
+    assert gap.cause is GapCause.SPOOL_DROP
+    assert NOW_NS <= gap.from_ns <= waits_from
+    assert gap.to_ns > waits_from
+
+
+def test_what_is_settled_shrinks_at_once_and_grows_now_and_then(tmp_path: Path):
+    settled = Settled(tmp_path / "spool.db")
+    assert settled.until_ns == 0
+    settled.lower(5)  # nothing is known, so nothing is claimed
+    settled.move(100)
+    assert not settled.due()
+    settled.lower(200)
+    assert Settled(tmp_path / "spool.db").until_ns == 100
+    settled.lower(40)
+    assert Settled(tmp_path / "spool.db").until_ns == 40
+
+
 async def test_the_interval_of_a_damaged_file_goes_into_the_gap_ledger_when_it_can_be_read(path: Path):
     async with opened(path) as spool:
         await fill(spool, 40)
@@ -347,7 +375,7 @@ async def test_the_interval_of_a_damaged_file_goes_into_the_gap_ledger_when_it_c
         assert spool.last_kept_ns() == last_ns
     assert gap.handles == tuple(range(50))
     assert gap.from_ns == NOW_NS
-    assert gap.to_ns == last_ns + 1
+    assert gap.to_ns > last_ns  # until when each signal was read is gone with the file
     assert gap.cause is GapCause.SPOOL_DROP
 
 
