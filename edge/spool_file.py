@@ -109,6 +109,9 @@ class SpoolFile:
     def fetch(self, number: int) -> Outgoing | None:
         """One batch as it is to be sent now; None when it is settled."""
         row = self._batches.row(number)
+        if row is not None and not batch.is_whole(row.payload):
+            self._drop_damaged(row)
+            row = None
         if row is None:
             return self._empty(number) if self._batches.is_withdrawn(number) else None
         if row.lane == Lane.LIVE and number < self.counters.history_below:
@@ -246,6 +249,17 @@ class SpoolFile:
             self._drop(victim, holes.setdefault(victim.schema_hash, []))
         for schema_hash, gaps in holes.items():
             self._insert((), spool_gaps.merge(gaps), Lane.LIVE, schema_hash)
+
+    def _drop_damaged(self, row: Row) -> None:
+        """The disk has changed a batch since it was written: its readings are a hole of all signals of its schema."""
+        logger.error(
+            "batch %d of the spool is damaged: its %d readings are lost, check the disk", row.number, row.readings
+        )
+        gaps: list[Gap] = []
+        with self._transaction():
+            self._drop(row, gaps)
+            self._insert((), spool_gaps.merge(gaps), Lane.LIVE, row.schema_hash)
+        self.backlog = self._count()
 
     def _drop(self, victim: Row, gaps: list[Gap]) -> None:
         handles, carried = self._content(victim)

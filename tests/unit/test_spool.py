@@ -338,6 +338,27 @@ async def test_a_damaged_file_is_moved_aside_and_a_new_epoch_begins(path: Path, 
     assert any("damaged" in record.message for record in caplog.records)
 
 
+async def test_a_batch_that_the_disk_has_changed_is_a_gap_and_the_others_go_out(path: Path):
+    async with opened(path) as spool:
+        await fill(spool, 3)
+    database = sqlite3.connect(path)
+    (payload,) = database.execute("SELECT payload FROM batch WHERE number = 2").fetchone()
+    broken = payload[:-20] + bytes(octet ^ 0xFF for octet in payload[-20:])
+    database.execute("UPDATE batch SET payload = ? WHERE number = 2", (broken,))
+    database.commit()
+    (times,) = database.execute("SELECT first_ns || ' ' || newest_ns FROM batch WHERE number = 2").fetchone()
+    database.close()
+    first_ns, newest_ns = map(int, times.split())
+    async with opened(path) as spool:
+        batches = await spool.take(Lane.LIVE, 10)
+        assert {one.number: len(decode(one.payload).readings()) > 0 for one in batches} == {1: True, 2: False, 3: True}
+        (gap,) = await gaps_of(spool)
+        await spool.keep(readings(1, start=900))
+        assert spool.drops().batches == 1
+    assert (gap.from_ns, gap.to_ns, gap.cause) == (first_ns, newest_ns + 1, GapCause.SPOOL_DROP)
+    assert gap.handles == tuple(range(50))
+
+
 async def test_a_file_of_which_nothing_can_be_read_is_a_gap_from_what_the_store_has_until_now(path: Path):
     async with opened(path) as spool:
         await fill(spool, 40)

@@ -165,6 +165,15 @@ def read_header(payload: bytes) -> BatchHeader:
     )
 
 
+def is_whole(payload: bytes) -> bool:
+    """Whether both checksums of a payload are right; costs its decompression."""
+    try:
+        _decompress(memoryview(payload)[read_header(payload).body_at :])
+    except Rejected:
+        return False
+    return True
+
+
 def decode(payload: bytes) -> WireColumns:
     """The columns of a payload, in bounded memory whatever it holds.
 
