@@ -262,7 +262,7 @@ async def _supervised(
         return await _replay(source, settings, sink, spool, handles, clock)
     from edge.sources.opcua import OpcUaSource  # its library costs memory that an MQTT gateway need not pay
 
-    now_ns = clock()
+    now_ns = spool.salvaged_ns or clock()
     made = OpcUaSource(source, handles, memory=spool, unread_since_ns=now_ns, clock=clock)
     await made.backfill.recall()
     await sink.begin_anew(await made.backfill.take_up(sink.missed(now_ns)), now_ns)
@@ -280,7 +280,7 @@ async def _replay(
     from edge.sources.replay import ReplaySource  # few gateways read recordings
 
     if source.time == "shifted":  # … which is as if it were live
-        now_ns = clock()
+        now_ns = spool.salvaged_ns or clock()
         await sink.begin_anew(sink.missed(now_ns), now_ns)
         sink.unread_since(now_ns)
     letters = _letters(settings, source.name)
@@ -300,7 +300,7 @@ async def _mqtt(
     clock: Callable[[], int],
 ) -> _Supervised:
     if source.clean_session or not sink.last_read:
-        now_ns = clock()
+        now_ns = spool.salvaged_ns or clock()
         await sink.begin_anew(sink.missed(now_ns), now_ns)
         sink.unread_since(now_ns)
     made = MqttSource(

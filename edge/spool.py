@@ -65,6 +65,7 @@ class Spool:
         self._max_queued = max_queued
         self._max_bytes = max_bytes
         self._clock = clock
+        self.salvaged_ns: int = file.salvaged_ns  # what sources read is accounted for up to then; 0: all is known
         self._backlog: Backlog = file.backlog
         self._counters: Counters = file.counters
         self._work = Work()

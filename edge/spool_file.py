@@ -68,6 +68,7 @@ class SpoolFile:
         self.epoch: str = meta["epoch"]
         self.counters = Counters(**{name: meta.get(name, 0) for name in COUNTERS})
         self._batches = BatchTable(self._connection)
+        self.salvaged_ns = 0  # when a damaged file was moved aside
         with self._transaction():
             self._keep_schema()
             if salvage is not None:
@@ -295,6 +296,7 @@ class SpoolFile:
         self.counters = replace(self.counters, last_kept_ns=salvage.newest_ns)
         known = [at_ns for at_ns in (salvage.first_ns, self._settled.until_ns) if at_ns > 0]
         first_ns, now_ns = min(known, default=0), self._clock()
+        self.salvaged_ns = now_ns
         if 0 < first_ns < now_ns:
             handles = tuple(entry.handle for entry in self._schema.entries)
             detail = "the spool file was damaged"
