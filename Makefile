@@ -1,6 +1,6 @@
 # The two commands: `make demo` (from nothing to a running twin) and `make test` (from nothing to the whole suite passed).
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench chaos faults lock clean environment page
+.PHONY: help demo test check format bench bench-quality chaos faults lock clean environment page
 VENV := .venv/bin
 
 help: ## this list
@@ -28,9 +28,14 @@ format: environment ## mend what can be mended by machine
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 
-bench: environment page ## measure, write benchmarks/spine.json and docs/benchmarks.md
+bench: page ## measure speed and memory, write benchmarks/*.json and docs/benchmarks.md
+	@sh setup/environment.sh bench
 	@sh setup/test-programs.sh
 	$(VENV)/python -m tests.benchmark $(ARGS)
+
+bench-quality: ## DATA=folder with recordings: quality against published results, into the same files
+	@sh setup/environment.sh bench
+	$(VENV)/python -m tests.benchmark --data "$(DATA)" $(ARGS)
 
 chaos: environment page ## the long journey: kills and cuts at random moments, store against truth log
 	@sh setup/test-programs.sh

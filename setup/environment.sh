@@ -1,10 +1,10 @@
 #!/bin/sh
-# environment.sh {demo|dev}: makes or brings up to date the virtual environment .venv from the lock of that name.
+# environment.sh {demo|dev|bench}: makes or brings up to date the virtual environment .venv from the lock of that name.
 # Needs Python 3.11 or newer and nothing else: where Debian's Python comes without ensurepip, pip is taken from
 # Debian's own package into a private folder (no root, nothing installed on the machine).
 set -eu
 cd "$(dirname "$0")/.."
-kind=${1:?usage: environment.sh demo|dev}
+kind=${1:?usage: environment.sh demo|dev|bench}
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 2; }
 
@@ -21,6 +21,7 @@ done
 stamp() { echo "$1 $(cat "setup/$1.lock" setup/bootstrap.lock | sha256sum | cut -c1-16)"; }
 have=$(cat .venv/.synced 2>/dev/null || true)
 [ "$have" = "$(stamp "$kind")" ] && exit 0
+[ "$kind" != bench ] && [ "$have" = "$(stamp bench)" ] && exit 0 # the greater one serves the lesser
 [ "$kind" = demo ] && [ "$have" = "$(stamp dev)" ] && exit 0
 
 if [ ! -x .venv/bin/python ]; then

@@ -12,6 +12,7 @@ lock edge.lock --extra edge
 lock run.lock --extra twin --extra api
 lock demo.lock --extra demo --group build --group page
 lock dev.lock --extra demo --group dev
+lock bench.lock --extra demo --group dev --group bench
 printf 'mqtt-spb-wrapper==2.1.2\n' | "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate --no-emit-index-url - --output-file setup/peers.lock
 printf 'uv\n' | "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

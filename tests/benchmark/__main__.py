@@ -1,25 +1,36 @@
-"""`python -m tests.benchmark [name …]`: run the measurements of the spine, each `bench_<name>.py` with its `measure()`."""
+"""`python -m tests.benchmark [name …]`: speed and memory, each `bench_<name>.py` with its `measure()`.
 
+`python -m tests.benchmark --data FOLDER [name …]`: quality on recordings, each `quality_<name>.py` with its `measure(folder)`.
+A module's `SUITE` names the file of its figures, benchmarks/<suite>.json.
+"""
+
+import argparse
 import importlib
-import sys
 import time
 from pathlib import Path
 
 from tests.benchmark.record import Result, write
 
 
-def main(names: list[str]) -> int:
+def main() -> int:
     """Run them all, or the named ones; the exit status says whether every goal is met."""
-    known = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
-    if unknown := set(names) - set(known):
-        print(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
-        return 2
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--data", metavar="FOLDER", help="recordings with labels; measures quality instead of speed")
+    asked = parser.parse_args()
+    if asked.data is not None and not Path(asked.data, "README.md").is_file():
+        parser.error(f"no recordings in {asked.data!r}: give their folder, e.g. make bench-quality DATA=../recordings")
+    kind = "bench" if asked.data is None else "quality"
+    known = sorted(path.stem.removeprefix(f"{kind}_") for path in Path(__file__).parent.glob(f"{kind}_*.py"))
+    if unknown := set(asked.names) - set(known):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
     results: list[Result] = []
-    for name in names or known:
+    for name in asked.names or known:
         print(f"{name} …", end=" ", flush=True)
         started = time.monotonic()
-        measured: list[Result] = importlib.import_module(f"tests.benchmark.bench_{name}").measure()
-        write("spine", measured)
+        module = importlib.import_module(f"tests.benchmark.{kind}_{name}")
+        measured: list[Result] = module.measure() if asked.data is None else module.measure(Path(asked.data))
+        write(getattr(module, "SUITE", "spine" if asked.data is None else "quality"), measured)
         results += measured
         print(f"{time.monotonic() - started:.0f} s")
         for result in measured:
@@ -31,4 +42,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())

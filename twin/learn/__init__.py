@@ -1,0 +1,1 @@
+"""The slow loop: fit baselines, retrain risk, issue and score forecasts."""

@@ -1,0 +1,1 @@
+"""The plant's flow simulated from its live state: analytic bounds and engines, scenarios, answers. Pure."""
