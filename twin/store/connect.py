@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from twin.store.actions import Actions
+from twin.store.alarms import Alarms
 from twin.store.database import Database, open_database
 from twin.store.edition import Edition
 from twin.store.findings import Findings
@@ -30,6 +32,8 @@ class Store:
     states: States
     gaps: Gaps
     gateways: Gateways
+    alarms: Alarms
+    actions: Actions
 
     @property
     def edition(self) -> Edition:
@@ -55,4 +59,6 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             States(database),
             Gaps(database),
             Gateways(database),
+            Alarms(database),
+            Actions(database),
         )
