@@ -211,7 +211,7 @@ def _write_equipment(options: DemoOptions, folder: Path, addresses: Addresses, c
         "broker": {"host": "127.0.0.1", "port": addresses.broker, "username": "devices", "password": password},
         "rate": options.rate,
     }
-    path.write_text(yaml.safe_dump(settings))
+    path.write_text(yaml.safe_dump(settings))  # pyright: ignore[reportUnknownMemberType]  (types-PyYAML of 2026-11-22)
     return path
 
 
