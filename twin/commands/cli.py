@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeVar, cast
 
 import typer
 
-from twin.commands.console import TWIN_YAML, Configuration, serve
+from twin.commands.console import TWIN_YAML, Configuration, say, serve
 from twin.commands.edge_cli import edge_app
 from twin.errors import ConfigError, Retryable
 
@@ -92,7 +92,7 @@ def learn(
         serve(run_learn(settings, job or ()))
         return
     turns = asyncio.run(last_turns(settings) if status else learn_once(settings, job or ()))
-    _say(turn_lines(turns))
+    say(turn_lines(turns))
     if once and not well(turns):
         raise typer.Exit(1)
 
