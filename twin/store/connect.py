@@ -14,6 +14,8 @@ from twin.store.edition import Edition
 from twin.store.findings import Findings
 from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
+from twin.store.jobs import Jobs
+from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.plants import Plants
 from twin.store.samples import Samples
@@ -34,6 +36,8 @@ class Store:
     gateways: Gateways
     alarms: Alarms
     actions: Actions
+    jobs: Jobs
+    models: Models
 
     @property
     def edition(self) -> Edition:
@@ -61,4 +65,6 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Gateways(database),
             Alarms(database),
             Actions(database),
+            Jobs(database),
+            Models(database),
         )
