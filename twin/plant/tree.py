@@ -50,6 +50,7 @@ ROLES: Mapping[str, Kind] = {
     "buffer-level": Kind.MEASUREMENT,
     "order": Kind.TEXT,
     "program": Kind.TEXT,
+    "speed-setpoint": Kind.MEASUREMENT,
 }
 """What a signal can mean to the twin, and the kind that this meaning needs."""
 
@@ -79,6 +80,7 @@ class Signal:
     stale_after_s: float
     states: Mapping[int, MachineState]  # {} unless kind is state
     resolution: float | None  # the sensor's step, in `unit`
+    seasonal: bool = False  # follows the hours of the week
     alarms: tuple[AlarmSpec, ...] = ()
 
 
@@ -94,6 +96,7 @@ class Asset:
     parent: str | None
     signals: tuple[str, ...]  # paths
     calendar: str  # the nearest one above it
+    alarms_per_day: float = 10.0  # of an area: the budget of anomaly alarms
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,12 @@ class Plant:
     def site_of(self, path: str) -> Asset:
         """The site that an asset or signal path belongs to."""
         return self._assets[path.partition("/")[0]]
+
+    def area_of(self, path: str) -> Asset:
+        """The area that an asset belongs to; its site when it stands above every area."""
+        parts = path.split("/")
+        above = [self._assets["/".join(parts[:count])] for count in range(1, len(parts) + 1)]
+        return next((asset for asset in above if asset.level == Level.AREA), above[0])
 
     def calendar_of(self, path: str) -> Calendar:
         """The calendar that an asset works by."""
