@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from twin.plant.calendar import Hours
-from twin.plant.tree import Category, Kind
+from twin.plant.elements import Element, StopReason
+from twin.plant.packml import PackMlState
+from twin.plant.tree import Category, Kind, OperationMode
 from twin.settings import Settings
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -114,10 +116,14 @@ class CalendarText(Settings):
 
 
 class StateText(Settings):
-    """A state's name and, for machine states, its OPC 40001-1 category."""
+    """A state's name and, for machine states, its OPC 40001-1 category or its PackML state."""
 
     name: Name
     category: Category | None = None
+    packml: PackMlState | None = None
+    mode: OperationMode | None = None
+    reason: StopReason | None = None
+    element: Element | None = None
 
 
 class SignalText(Settings):
@@ -132,6 +138,7 @@ class SignalText(Settings):
     period_s: PositiveFloat | None = None
     stale_after_s: PositiveFloat | None = None
     states: str | None = None
+    parts_per_count: PositiveInt | None = None
 
 
 class TypeText(Settings):
@@ -139,6 +146,8 @@ class TypeText(Settings):
 
     title: str | None = None
     extends: str | None = None
+    ideal_cycle_s: PositiveFloat | None = None
+    microstop_s: NonNegativeFloat | None = None
     signals: dict[Name, SignalText] = Field(default_factory=dict[Name, SignalText])
 
 
@@ -149,6 +158,8 @@ class UnitText(Settings):
     title: str | None = None
     calendar: str | None = None
     capacity: PositiveInt | None = None
+    ideal_cycle_s: PositiveFloat | None = None
+    microstop_s: NonNegativeFloat | None = None
     signals: dict[Name, SignalText] = Field(default_factory=dict[Name, SignalText])
 
 

@@ -1,8 +1,9 @@
 """Types with inheritance → the whole signals of one unit. In: `types` of the document. Out: merged `SignalText`s."""
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
-from twin.plant.document import PlantText, SignalText
+from twin.plant.document import PlantText, SignalText, UnitText
 
 
 def lineage(text: PlantText, name: str) -> list[str]:
@@ -35,3 +36,9 @@ def merged_signals(text: PlantText, type_name: str, own: Mapping[str, SignalText
 
 def _over(older: SignalText, newer: SignalText) -> SignalText:
     return older.model_copy(update={key: getattr(newer, key) for key in newer.model_fields_set})
+
+
+def nearest(text: PlantText, unit: UnitText, key: Literal["ideal_cycle_s", "microstop_s"]) -> float | None:
+    """A figure of the unit, else of the nearest type that gives it."""
+    givers = [unit, *(text.types[name] for name in lineage(text, unit.type))]
+    return next((value for value in (getattr(giver, key) for giver in givers) if value is not None), None)
