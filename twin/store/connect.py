@@ -12,6 +12,8 @@ from twin.store.edition import Edition
 from twin.store.findings import Findings
 from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
+from twin.store.jobs import Jobs
+from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.plants import Plants
 from twin.store.samples import Samples
@@ -30,6 +32,8 @@ class Store:
     states: States
     gaps: Gaps
     gateways: Gateways
+    jobs: Jobs
+    models: Models
 
     @property
     def edition(self) -> Edition:
@@ -55,4 +59,6 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             States(database),
             Gaps(database),
             Gateways(database),
+            Jobs(database),
+            Models(database),
         )

@@ -58,10 +58,36 @@ CREATE TABLE public.gateway (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.job (
+    name text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    outcome text NOT NULL,
+    detail text NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    CONSTRAINT job_outcome_check CHECK ((outcome = ANY (ARRAY['running'::text, 'done'::text, 'later'::text, 'refused'::text])))
+);
+
 CREATE TABLE public.migration (
     number integer NOT NULL,
     name text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.model (
+    kind text NOT NULL,
+    subject text NOT NULL,
+    version integer NOT NULL,
+    fitted_at timestamp with time zone NOT NULL,
+    trained_from timestamp with time zone NOT NULL,
+    trained_to timestamp with time zone NOT NULL,
+    params bytea NOT NULL,
+    hash text GENERATED ALWAYS AS (encode(sha256(params), 'hex'::text)) STORED NOT NULL,
+    report jsonb NOT NULL,
+    state text NOT NULL,
+    CONSTRAINT model_check CHECK ((trained_from <= trained_to)),
+    CONSTRAINT model_state_check CHECK ((state = ANY (ARRAY['champion'::text, 'challenger'::text, 'retired'::text]))),
+    CONSTRAINT model_version_check CHECK ((version > 0))
 );
 
 CREATE TABLE public.node_epoch (
@@ -177,8 +203,14 @@ ALTER TABLE ONLY public.gap
 ALTER TABLE ONLY public.gateway
     ADD CONSTRAINT gateway_pkey PRIMARY KEY (node);
 
+ALTER TABLE ONLY public.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY public.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY public.model
+    ADD CONSTRAINT model_pkey PRIMARY KEY (kind, subject, version);
 
 ALTER TABLE ONLY public.node_epoch
     ADD CONSTRAINT node_epoch_pkey PRIMARY KEY (node, epoch);
@@ -216,6 +248,8 @@ ALTER TABLE ONLY public.watermark
 CREATE INDEX finding_asset ON public.finding USING btree (asset, since_at);
 
 CREATE INDEX finding_open ON public.finding USING btree (since_at) WHERE (until_at IS NULL);
+
+CREATE UNIQUE INDEX model_champion ON public.model USING btree (kind, subject) WHERE (state = 'champion'::text);
 
 CREATE INDEX rejected_node_time ON public.rejected USING btree (node, rejected_at);
 
