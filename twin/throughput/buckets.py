@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.plant.elements import Element
-from twin.throughput.counting import Made, RunTime, cycles_of, joined, parts_by_slice, slow_s
+from twin.throughput.counting import Made, RunTime, cycles_of, joined, linear, parts_by_slice, slow_s
 from twin.throughput.elements import ELEMENTS, NUMBER, TimeLine
 from twin.throughput.schedule import BUSY, NO_SHIFT, Schedule
 
@@ -200,7 +200,7 @@ def _covered_s(spans: Spans, bounds: NDArray[np.int64]) -> NDArray[np.float64]:
     edges = np.ravel(np.column_stack([spans.start, spans.end]))
     lengths = np.zeros(len(edges), np.int64)
     lengths[1::2] = spans.end - spans.start
-    covered: NDArray[np.float64] = np.interp(bounds - edges[0], edges - edges[0], np.cumsum(lengths) / 1e9)
+    covered = linear(bounds - edges[0], edges - edges[0], np.cumsum(lengths) / 1e9)
     return covered[1:] - covered[:-1]
 
 

@@ -5,6 +5,7 @@ In: samples of one counter in the order of time, the counter's memory before the
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,11 @@ def joined(several: list[Made]) -> Made:
     return Made(since, at, parts, estimated)
 
 
+def linear(at: NDArray[np.int64], x: NDArray[np.int64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Between the points (x, y), ascending in x; the ends hold beyond them."""
+    return cast("NDArray[np.float64]", cast("Any", np.interp)(at, x, y))
+
+
 class RunTime:
     """How long the machine has produced since the beginning of its time line, at any instant of it."""
 
@@ -86,8 +92,7 @@ class RunTime:
     def until_s(self, at: NDArray[np.int64]) -> NDArray[np.float64]:
         """Seconds of production before each instant."""
         origin = self._bounds[0]
-        found: NDArray[np.float64] = np.interp(at - origin, self._bounds - origin, self._ran_ns / 1e9)
-        return found
+        return linear(at - origin, self._bounds - origin, self._ran_ns / 1e9)
 
     def known(self, at: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether the instants lie in the time line."""
