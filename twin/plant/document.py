@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from twin.plant.alarm import Priority
 from twin.plant.calendar import Hours
 from twin.plant.elements import Element, StopReason
 from twin.plant.packml import PackMlState
@@ -84,6 +85,10 @@ def _range(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
+def _limit(value: object) -> object:
+    return {"limit": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 RangedName = Annotated[str, AfterValidator(_ranged_name)]
 HoursText = Annotated[Hours, BeforeValidator(_hours)]
@@ -126,6 +131,26 @@ class StateText(Settings):
     element: Element | None = None
 
 
+class AlarmText(Settings):
+    """An alarm of a signal, or what an heir changes of it; a bare number is its limit."""
+
+    limit: float | None = None
+    deadband: NonNegativeFloat | None = None
+    after_s: PositiveFloat | None = None
+    on_delay_s: NonNegativeFloat | None = None
+    off_delay_s: NonNegativeFloat | None = None
+    re_alarm_s: PositiveFloat | None = None
+    priority: Priority | None = None
+    latch: bool | None = None
+    confirm: bool | None = None
+    parent: str | None = None
+    title: str | None = None
+
+
+AlarmName = Literal["lo-lo", "lo", "hi", "hi-hi", "stale"]
+AlarmTexts = dict[AlarmName, Annotated[AlarmText | None, BeforeValidator(_limit)]]
+
+
 class SignalText(Settings):
     """A signal, or what a heir changes of it; every key may come from a type further up."""
 
@@ -139,6 +164,7 @@ class SignalText(Settings):
     stale_after_s: PositiveFloat | None = None
     states: str | None = None
     parts_per_count: PositiveInt | None = None
+    alarms: AlarmTexts | None = None  # null takes away what a type further up has
 
 
 class TypeText(Settings):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from twin.plant.alarm import AlarmSpec
 from twin.plant.calendar import Calendar
 from twin.plant.elements import Element, StopReason
 from twin.plant.flow import Buffer, Link
@@ -109,6 +110,7 @@ class Signal:
     states: Mapping[int, MachineState]  # {} unless kind is state
     resolution: float | None  # the sensor's step, in `unit`
     parts_per_count: int = 1  # of a counter: a tool with four cavities makes four parts per shot
+    alarms: tuple[AlarmSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
