@@ -150,6 +150,8 @@ def cycles_of(made: Made, run: RunTime) -> Cycles:
         return Cycles(at, np.zeros(0), made.parts)
     parts = np.add.reduceat(made.parts, first)
     seen = ~np.logical_or.reduceat(made.estimated, first)
+    some = parts > 0  # a part that later turns out bad completes no cycle
+    at, parts, seen = at[some], parts[some], seen[some]
     ran_s = np.diff(run.until_s(at))
     kept = seen[1:] & seen[:-1] & (ran_s > 0) & run.known(at[:-1]) & run.known(at[1:])
     return Cycles(at[1:][kept], ran_s[kept] / parts[1:][kept], parts[1:][kept])
