@@ -12,6 +12,7 @@ class Format(StrEnum):
     JSON = "json"
     CSV = "csv"
     ARROW = "arrow"
+    PARQUET = "parquet"
 
     @property
     def media_type(self) -> str:
@@ -23,11 +24,12 @@ MEDIA_TYPES = {
     Format.JSON: "application/json",
     Format.CSV: "text/csv",
     Format.ARROW: "application/vnd.apache.arrow.stream",
+    Format.PARQUET: "application/vnd.apache.parquet",
 }
 
 
 def negotiate(accept: str) -> Format | None:
-    """The accepted format with the greatest weight; of equals, the most specific, then JSON before CSV before Arrow."""
+    """The accepted format with the greatest weight; of equals the most specific, then the first above."""
     if not accept.strip():
         return Format.JSON
     ranges = [_range(part) for part in accept.split(",") if part.strip()]
