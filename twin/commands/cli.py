@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeVar, cast
 
 import typer
 
-from twin.commands.console import TWIN_YAML, Configuration, serve
+from twin.commands.console import TWIN_YAML, Configuration, say, serve
 from twin.commands.edge_cli import edge_app
 from twin.errors import ConfigError, Retryable
 
@@ -73,6 +73,28 @@ def run(config: Configuration = TWIN_YAML) -> None:
     from twin.commands.settings import load_twin
 
     serve(run_twin(load_twin(config)))
+
+
+@app.command()
+def learn(
+    config: Configuration = TWIN_YAML,
+    once: Annotated[bool, typer.Option("--once", help="One turn of each job now, then leave.")] = False,
+    job: Annotated[list[str] | None, typer.Option("--job", help="Only this job; may be repeated.")] = None,
+    status: Annotated[bool, typer.Option("--status", help="Show the last turn of every job and leave.")] = False,
+) -> None:
+    """Run the slow loop: fit and score models, each job in its own rhythm; with --once, status 1 when one fails."""
+    from twin.commands.learn import last_turns, learn_once, turn_lines, well
+    from twin.commands.learn import learn as run_learn
+    from twin.commands.settings import load_twin
+
+    settings = load_twin(config)
+    if not once and not status:
+        serve(run_learn(settings, job or ()))
+        return
+    turns = asyncio.run(last_turns(settings) if status else learn_once(settings, job or ()))
+    say(turn_lines(turns))
+    if once and not well(turns):
+        raise typer.Exit(1)
 
 
 @app.command()
