@@ -12,7 +12,8 @@ from twin.forecast.backtest import GUARD, backtest
 from twin.forecast.combine import weights
 from twin.forecast.conformal import Adaptive, quantile_of
 from twin.forecast.global_model import table
-from twin.forecast.issue import LEVELS, Maturity, Structure, issue
+from twin.forecast.issue import Maturity, Structure, issue
+from twin.forecast.issued import LEVELS
 from twin.forecast.panel import Panel, ragged
 from twin.forecast.reconcile import reconcile, sums_of
 from twin.forecast.track import coverage, mase, msis, pinball, seasonal_scale
@@ -94,7 +95,7 @@ def test_the_quantiles_of_a_period_are_those_of_its_sum():
     earlier = panel.before(16)
     day = np.arange(16) // 8
     issued = issue(earlier, Structure(periods={"day": day}))
-    centre, quantiles = issued.periods["day"]
+    centre, quantiles = issued.periods["day"].centre, issued.periods["day"].quantiles
     np.testing.assert_allclose(centre[:, 0], issued.centre[:, :8].sum(axis=1))
     truth = panel.values[:, earlier.values.shape[1] :].reshape(30, 2, 8).sum(axis=2)
     assert 0.65 <= ((truth >= quantiles[2]) & (truth <= quantiles[6])).mean() <= 0.95  # said: 0.8

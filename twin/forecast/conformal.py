@@ -74,12 +74,22 @@ def quantile_of(ordered: Array, level: float) -> float:
     return float(ordered[max(0, int(np.floor((n + 1) * level)) - 1)])
 
 
-def quantiles(centre: Array, known: Scores, levels: tuple[float, ...]) -> Array:
-    """[Q, S, h] quantiles around centre [S, h], ascending in Q."""
+def quantiles(centre: Array, known: Scores, levels: tuple[float, ...], stretch: Array | None = None) -> Array:
+    """[Q, S, h] quantiles around centre [S, h], ascending in Q.
+
+    stretch: [S] by how much the tails that are asked for differ from the nominal ones (`Adaptive.stretch`); 1 by
+    default.
+    """
+    asked = np.ones(len(centre)) if stretch is None else stretch
     found = np.empty((len(levels), *centre.shape))
     for q, level in enumerate(levels):
-        offsets = np.array([quantile_of(one if len(one) >= LEAST_SCORES else known.all, level) for one in known.sorted])
-        found[q] = centre + offsets[known.bucket] * known.scale
+        for tail in np.unique(asked):
+            wanted = level * tail if level < 0.5 else 1 - (1 - level) * tail
+            offsets = np.array(
+                [quantile_of(one if len(one) >= LEAST_SCORES else known.all, wanted) for one in known.sorted]
+            )
+            rows = asked == tail
+            found[q, rows] = centre[rows] + offsets[known.bucket[rows]] * known.scale[rows]
     return np.maximum.accumulate(found, axis=0)
 
 
@@ -92,6 +102,11 @@ class Adaptive:
     step: float = 0.01
     issued: int = 0
     missed: int = 0
+
+    @property
+    def stretch(self) -> float:
+        """The asked miscoverage over the nominal one."""
+        return self.asked / self.target
 
     def after(self, missed: bool) -> "Adaptive":
         """The level after one more outcome."""

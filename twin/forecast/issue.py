@@ -15,11 +15,11 @@ from twin.forecast.backtest import WINDOWS, Backtest, backtest
 from twin.forecast.combine import combine, honest_errors, weights
 from twin.forecast.conformal import horizon_buckets, quantiles, scores
 from twin.forecast.global_model import scaling
+from twin.forecast.issued import LEVELS
 from twin.forecast.panel import Array, Panel, mean_of, median_of
 from twin.forecast.profiles import cycles_of
 from twin.forecast.reconcile import reconcile
 
-LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 PRIOR_SLOTS = 8  # what the cohort knows weighs as much as so many slots of the series' own
 
 
@@ -37,23 +37,34 @@ class Structure:
     """What a panel does not say itself; defaults: every series by itself, all of one cohort, all slots of one kind.
 
     cohort: [S] series that are alike (asset type); kind: [S, n + h] of slots that err alike (shift type);
-    summing: [S, B] as `reconcile.sums_of`; periods: by name the period [h] into which each slot ahead falls, -1
-    into none.
+    stretch: [S] as `conformal.quantiles`; summing: [S, B] as `reconcile.sums_of`; periods: by name the period [h]
+    into which each slot ahead falls, -1 into none.
     """
 
     cohort: NDArray[np.int64] | None = None
     kind: NDArray[np.int64] | None = None
     summing: Array | None = None
+    stretch: Array | None = None
     periods: dict[str, NDArray[np.int64]] | None = None
 
 
 @dataclass(frozen=True)
+class Sums:
+    """Of each period of a group."""
+
+    centre: Array  # [S, P]
+    quantiles: Array  # [Q, S, P]
+    naive_error: Array  # [S] mean absolute error of the seasonal naive at the earlier origins; NaN without any
+
+
+@dataclass(frozen=True)
 class Issued:
-    """Quantities; quantiles [Q, S, h] at LEVELS. Of each group of periods, centre [S, P] and quantiles [Q, S, P]."""
+    """Quantities; quantiles [Q, S, h] at LEVELS; by name what the periods of each group add up to."""
 
     centre: Array
     quantiles: Array
-    periods: dict[str, tuple[Array, Array]]
+    naive_error: Array  # [S] of a slot, as in Sums
+    periods: dict[str, Sums]
     maturity: tuple[Maturity, ...]
     names: tuple[str, ...]  # of the candidates
     weights: Array  # [C, S]
@@ -65,7 +76,7 @@ def issue(panel: Panel, structure: Structure | None = None) -> Issued:
     structure = structure or Structure()
     tried = backtest(panel)
     share = weights(tried.errors)
-    apart = -(-panel.horizon // panel.seasons[0]) if panel.seasons else panel.horizon
+    apart = _apart(panel)
     errors = honest_errors(tried.errors, apart)
     maturity = _maturity(panel, errors)
     rates = _with_cohort(panel, combine(share, tried.ahead), structure.cohort, maturity)
@@ -76,12 +87,14 @@ def issue(panel: Panel, structure: Structure | None = None) -> Issued:
     shown = errors if len(errors) else _spread_of_levels(panel)
     unit = scaling(panel.rates, panel.seasons or (1,)).spread
     past, future = _buckets(panel, tried, structure.kind, shown.shape)
-    found = panel.quantities(quantiles(rates, scores(shown, unit, past, future, apart), LEVELS))
+    known = scores(shown, unit, past, future, apart)
+    found = panel.quantities(quantiles(rates, known, LEVELS, structure.stretch))
     centre = panel.quantities(rates)
     return Issued(
         centre,
         found,
-        _periods(panel, structure.periods or {}, (centre, found), errors, apart),
+        _naive_error(tried.errors[0] * panel.planned[:, panel.values.shape[1] :]),
+        _periods(panel, structure, (centre, found), errors, tried.errors[0]),
         maturity,
         tuple(tried.candidates),
         share,
@@ -149,26 +162,41 @@ def _buckets(
 
 
 def _periods(
-    panel: Panel, periods: dict[str, NDArray[np.int64]], slots: tuple[Array, Array], errors: Array, apart: int
-) -> dict[str, tuple[Array, Array]]:
+    panel: Panel, structure: Structure, slots: tuple[Array, Array], errors: Array, guard: Array
+) -> dict[str, Sums]:
     """Sums over the slots of each period; their quantiles come from the same sums of the errors, not from sums of
     quantiles.
 
-    slots: centre [S, h] and quantiles [Q, S, h] in quantities. Without earlier origins the quantiles are added:
-    too wide, never too narrow.
+    slots: centre [S, h] and quantiles [Q, S, h] in quantities; errors and the guard's [K, S, h]. Without earlier
+    origins the quantiles are added: too wide, never too narrow.
     """
     ahead = panel.planned[:, panel.values.shape[1] :]
     unit = scaling(panel.rates, panel.seasons or (1,)).spread
-    found: dict[str, tuple[Array, Array]] = {}
-    for name, of in periods.items():
+    found: dict[str, Sums] = {}
+    for name, of in (structure.periods or {}).items():
         member = (of[:, None] == np.arange(int(of.max(initial=-1)) + 1)).astype(float)  # [h, P]
-        centre = slots[0] @ member
+        centre, planned = slots[0] @ member, ahead @ member
+        naive = _naive_error((guard * ahead) @ member)
         if len(errors) == 0:
-            found[name] = (centre, slots[1] @ member)
+            found[name] = Sums(centre, slots[1] @ member, naive)
             continue
         summed = (np.nan_to_num(errors) * ahead) @ member
         same = np.zeros(summed.shape, np.int64)
-        around = quantiles(centre, scores(summed, unit, same, same[0], apart), LEVELS)
-        most = panel.capacity[:, None] * np.where(ahead @ member > 0, ahead @ member, np.nan)
-        found[name] = (centre, np.clip(around, panel.least, np.nan_to_num(most, nan=0.0, posinf=np.inf)))
+        known = scores(summed, unit, same, same[0], _apart(panel))
+        around = quantiles(centre, known, LEVELS, structure.stretch)
+        most = np.where(planned > 0, panel.capacity[:, None] * np.where(planned > 0, planned, 1.0), 0.0)
+        found[name] = Sums(centre, np.clip(around, panel.least, most), naive)
     return found
+
+
+def _naive_error(errors: Array) -> Array:
+    """[S] mean absolute error, from [K, S, P]; NaN without an origin."""
+    if len(errors) == 0:
+        return np.full(errors.shape[1], np.nan)
+    by_slot: Array = mean_of(np.abs(errors), axis=0)
+    return mean_of(by_slot)
+
+
+def _apart(panel: Panel) -> int:
+    """Origins that are no further apart than this share slots."""
+    return -(-panel.horizon // panel.seasons[0]) if panel.seasons else panel.horizon
