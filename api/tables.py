@@ -26,8 +26,8 @@ FRESH = {"Cache-Control": "no-store", "Vary": "Accept"}
 TABLE_CONTENT: dict[str, dict[str, Any]] = {
     TableFormat.CSV.media_type: {"schema": {"type": "string"}},
     TableFormat.ARROW.media_type: {"schema": {"type": "string", "contentMediaType": TableFormat.ARROW.media_type}},
-    TableFormat.PARQUET.media_type: {"schema": {"type": "string", "contentMediaType":
-TableFormat.PARQUET.media_type}}, }
+    TableFormat.PARQUET.media_type: {"schema": {"type": "string", "contentMediaType": TableFormat.PARQUET.media_type}},
+}
 """For a route's `responses`: what its table can be beside JSON."""
 
 
