@@ -191,9 +191,7 @@ def _periods(
 
 def _naive_error(errors: Array) -> Array:
     """[S] mean absolute error, from [K, S, P]; NaN without an origin."""
-    if len(errors) == 0:
-        return np.full(errors.shape[1], np.nan, np.float64)
-    by_slot: Array = mean_of(np.abs(errors), axis=0)
+    by_slot: Array = mean_of(np.abs(errors), axis=0)  # NaN everywhere without an origin
     return mean_of(by_slot)
 
 
