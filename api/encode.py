@@ -1,26 +1,21 @@
-"""Columns → bytes: JSON columns, CSV rows, Arrow IPC streams, Parquet files.
+"""Columns → bytes: JSON columns, CSV rows, Arrow IPC streams.
 
 In: chunks of one signal. Out: the pieces of a response body. Times are UTC with microseconds everywhere.
 """
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, cast
 
 import numpy as np
 import orjson
 import pyarrow
 import pyarrow.csv  # pyright: ignore[reportUnusedImport] – an attribute of pyarrow from here on
-import pyarrow.parquet
 from numpy.typing import NDArray
 
-from api.media import Format
 from api.series import Chunk
 
 pa = cast("Any", pyarrow)  # it has no types
-pq = cast("Any", pyarrow.parquet)
 
 
 def json_columns(head: dict[str, Any], chunk: Chunk, tail: dict[str, Any]) -> bytes:
@@ -33,27 +28,6 @@ def json_columns(head: dict[str, Any], chunk: Chunk, tail: dict[str, Any]) -> by
         "quality": np.ascontiguousarray(chunk.quality),
     }
     return orjson.dumps({**head, **columns, **tail}, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def table(chosen: Format, columns: Mapping[str, Sequence[Any]]) -> bytes:
-    """A whole table, one column per name, as CSV, an Arrow stream or Parquet; aware instants become UTC."""
-    made = pa.table({name: _column(values) for name, values in columns.items()})
-    sink = pa.BufferOutputStream()
-    if chosen is Format.CSV:
-        pa.csv.write_csv(made, sink)
-    elif chosen is Format.ARROW:
-        with pa.ipc.new_stream(sink, made.schema) as writer:
-            writer.write_table(made)
-    else:
-        pq.write_table(made, sink)
-    return sink.getvalue().to_pybytes()
-
-
-def _column(values: Sequence[Any]) -> Any:  # noqa: ANN401 – a pyarrow array
-    first = next((value for value in values if value is not None), None)
-    if isinstance(first, datetime):
-        return pa.array(values, pa.timestamp("us", "UTC"))
-    return pa.array(values, pa.string() if isinstance(first, str) else pa.float64())
 
 
 class CsvEncoder:
@@ -81,9 +55,9 @@ class CsvEncoder:
 
 
 class ArrowEncoder:
-    """An Arrow IPC stream or a Parquet file: time timestamp[us, UTC], value float64 or utf8, quality uint8."""
+    """An Arrow IPC stream: time timestamp[us, UTC], value float64 or utf8, quality uint8."""
 
-    def __init__(self, *, textual: bool, metadata: dict[str, str], parquet: bool = False) -> None:
+    def __init__(self, *, textual: bool, metadata: dict[str, str]) -> None:
         value = pa.string() if textual else pa.float64()
         fields = [
             pa.field("time", pa.timestamp("us", "UTC"), nullable=False),
@@ -92,8 +66,7 @@ class ArrowEncoder:
         ]
         self._schema: Any = pa.schema(fields, metadata)
         self._sink: _Pieces = _Pieces()
-        writer = pq.ParquetWriter if parquet else pa.ipc.new_stream
-        self._writer: Any = writer(self._sink, self._schema)
+        self._writer: Any = pa.ipc.new_stream(self._sink, self._schema)
 
     def begin(self) -> bytes:
         """The schema."""
@@ -118,18 +91,10 @@ class _Pieces:
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
-        self._written: int = 0
 
     def write(self, piece: bytes) -> int:
         self._pieces.append(bytes(piece))
-        self._written += len(self._pieces[-1])
         return len(self._pieces[-1])
-
-    def tell(self) -> int:
-        return self._written
-
-    def close(self) -> None:
-        pass
 
     def flush(self) -> None:
         pass

@@ -8,15 +8,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from api.deps import Parts, PartsDep
-from api.encode import table
 from api.errors import ProblemError
 from api.kpi_documents import KpisModel
-from api.media import Format, negotiate
+from api.media import TableFormat
 from api.openapi import problems
-from api.routes.signals import FRESH, TIME_RULES, TIME_TEXT, asked_window, not_acceptable
+from api.routes.signals import TIME_RULES, TIME_TEXT, asked_window
+from api.tables import FRESH, TABLE_CONTENT, FormatParameter, chosen, numbers, respond, table, times
 from api.window import rfc3339
 from twin.plant.tree import Level
-from twin.store.times import to_datetime
 from twin.throughput.asked import Period, Row, question
 from twin.throughput.buckets import QUANTITIES, SECONDS
 from twin.throughput.kpis import NAMES, kpis, losses
@@ -28,11 +27,6 @@ MOST_ROWS = 50_000
 Under = Annotated[str, Query(description="Path of a site, area, line or unit", examples=["factory"])]
 Start = Annotated[str, Query(description=TIME_TEXT, examples=["-7d", "2026-03-02T10:00:00Z"], **TIME_RULES)]
 End = Annotated[str, Query(description=TIME_TEXT + "; after start", examples=["now"], **TIME_RULES)]
-TABLE_CONTENT = {
-    Format.CSV.media_type: {"schema": {"type": "string"}, "example": "asset,start,end,label,oee\n"},
-    Format.ARROW.media_type: {"schema": {"type": "string", "contentMediaType": Format.ARROW.media_type}},
-    Format.PARQUET.media_type: {"schema": {"type": "string", "contentMediaType": Format.PARQUET.media_type}},
-}
 
 
 @router.get(
@@ -55,28 +49,21 @@ async def get_kpis(
     ] = None,
     start: Start = "-1d",
     end: End = "now",
-    format: Annotated[  # noqa: A002 – the name in the URL
-        Format | None, Query(description="Overrides the Accept header")
-    ] = None,
+    form: FormatParameter = None,
 ) -> Response:
     """Sums of whole hours, shifts, days or orders that begin in the window; ratios are made of sums, never averaged.
 
     Formulas: docs/reference/kpis.md. At most 50,000 rows.
     """
     parts.asset(under)
-    chosen = format or negotiate(request.headers.get("accept", ""))
-    if chosen is None:
-        raise not_acceptable()
+    wanted = chosen(request, form)
     span = asked_window(start, end)
     rows = await figures(parts, under, level, by, (span.start_ns, span.end_ns))
-    if chosen is Format.JSON:
-        head = {"under": under, "by": by.value, "start": rfc3339(span.start_ns), "end": rfc3339(span.end_ns)}
+    head = {"under": under, "by": by.value, "start": rfc3339(span.start_ns), "end": rfc3339(span.end_ns)}
+    if wanted is TableFormat.JSON:
         body = orjson.dumps({**head, "rows": [_json_row(row) for row in rows]})
-        return Response(body, media_type=Format.JSON.media_type, headers=FRESH)
-    body = table(chosen, _columns(rows))
-    name = f"kpis.{under.replace('/', '.')}.{by.value}.{chosen.value}"
-    headers = {**FRESH, "Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(body, media_type=chosen.media_type, headers=headers)
+        return Response(body, media_type=TableFormat.JSON.media_type, headers=FRESH)
+    return respond(table(_columns(rows)), head, wanted, f"kpis.{under.replace('/', '.')}.{by.value}")
 
 
 async def figures(parts: Parts, under: str, level: Level | None, by: Period, span: tuple[int, int]) -> list[Row]:
@@ -113,17 +100,20 @@ def _json_row(row: Row) -> dict[str, Any]:
     }
 
 
-def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+def _columns(rows: Sequence[Row]) -> dict[str, Any]:
     """One column per figure, second and quantity, for tables."""
     found = [kpis(row.sums) for row in rows]
-    columns: dict[str, list[Any]] = {
+    columns: dict[str, Any] = {
         "asset": [row.asset for row in rows],
-        "start": [to_datetime(row.start_ns) for row in rows],
-        "end": [to_datetime(row.end_ns) for row in rows],
+        "start": times([row.start_ns for row in rows]),
+        "end": times([row.end_ns for row in rows]),
         "label": [row.label for row in rows],
     }
-    columns |= {name: [getattr(one, name) for one in found] for name in NAMES}
-    columns |= {"turn_median_s": [row.turn_median_s for row in rows], "turn_p90_s": [row.turn_p90_s for row in rows]}
+    columns |= {name: numbers([getattr(one, name) for one in found]) for name in NAMES}
+    columns |= {
+        "turn_median_s": numbers([row.turn_median_s for row in rows]),
+        "turn_p90_s": numbers([row.turn_p90_s for row in rows]),
+    }
     columns |= {name: [row.sums.of(name) for row in rows] for name in SECONDS}
     columns |= {name: [row.sums.output.get(name, 0.0) for row in rows] for name in QUANTITIES}
     return columns | {"remarks": ["; ".join(one.remarks) for one in found]}

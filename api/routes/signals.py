@@ -1,4 +1,4 @@
-"""`GET /v1/signals/{path}/series`: the samples of one signal, as JSON columns, CSV, an Arrow stream or Parquet."""
+"""`GET /v1/signals/{path}/series`: the samples of one signal, as JSON columns, CSV or an Arrow stream."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from starlette.types import Send
 from api.deps import Parts, PartsDep
 from api.documents import SeriesModel
 from api.encode import ArrowEncoder, CsvEncoder, json_columns
-from api.errors import ProblemError, unavailable
+from api.errors import ProblemError, not_acceptable, unavailable
 from api.media import Format, negotiate
 from api.openapi import problems
 from api.series import Chunk, Reader, coverage
@@ -53,7 +53,6 @@ SERIES_CONTENT = {
         "example": "time,value,quality\n2026-03-02T10:15:00.250000Z,12.3,0\n",
     },
     Format.ARROW.media_type: {"schema": {"type": "string", "contentMediaType": Format.ARROW.media_type}},
-    Format.PARQUET.media_type: {"schema": {"type": "string", "contentMediaType": Format.PARQUET.media_type}},
 }
 
 
@@ -78,11 +77,11 @@ async def get_series(
         Format | None, Query(description="Overrides the Accept header")
     ] = None,
 ) -> Response:
-    """Raw samples, or reduced to `points`. JSON holds up to 100,000 rows; the others stream windows of any size."""
+    """Raw samples, or reduced to `points`. JSON holds up to 100,000 rows; CSV and Arrow stream windows of any size."""
     signal = parts.signal(path)
-    chosen = format or negotiate(request.headers.get("accept", ""))
+    chosen = format or negotiate(request.headers.get("accept", ""), Format)
     if chosen is None:
-        raise not_acceptable()
+        raise not_acceptable(Format)
     span = asked_window(start, end)
     reader = Reader(parts.link.store.samples, signal, await parts.link.signal_id(path))
     if reader.textual and points is not None:
@@ -100,7 +99,7 @@ async def _json(parts: Parts, signal: Signal, reader: Reader, span: Window, poin
             422,
             "too-many-rows",
             f"the window holds more than {limit} samples",
-            do="ask for points=2000 or a shorter window, or for format=csv, arrow or parquet, which stream",
+            do="ask for points=2000 or a shorter window, or for format=csv or format=arrow, which stream",
         )
     gaps = await parts.link.store.gaps.between(await parts.link.signal_id(signal.path), span.start_ns, span.end_ns)
     tail = {"gaps": [_gap(gap) for gap in gaps], "coverage": coverage(gaps, span, time.time_ns())}
@@ -114,10 +113,9 @@ async def _stream(
     if parts.streams.locked():
         raise unavailable("every place for a download is taken")
     encoder: CsvEncoder | ArrowEncoder = CsvEncoder()
-    if chosen is not Format.CSV:
+    if chosen is Format.ARROW:
         head = {key: str(value) for key, value in _head(signal, span).items()}
-        metadata = {**head, "reduced": str(points is not None).lower()}
-        encoder = ArrowEncoder(textual=reader.textual, metadata=metadata, parquet=chosen is Format.PARQUET)
+        encoder = ArrowEncoder(textual=reader.textual, metadata={**head, "reduced": str(points is not None).lower()})
     chunks = _one(reader, span, points) if points else reader.chunks(span, parts.settings.series.chunk_rows)
     first = await anext(chunks, None)  # an absent store shows here, while there can still be a problem document
     name = f"{signal.path.replace('/', '.')}.{chosen.value}"
@@ -192,9 +190,3 @@ def _gap(gap: LedgerGap) -> dict[str, Any]:
         "detail": gap.detail,
         "state": gap.state,
     }
-
-
-def not_acceptable() -> ProblemError:
-    """None of the formats suits the client."""
-    offered = ", ".join(one.media_type for one in Format)
-    return ProblemError(406, "not-acceptable", "none of the types in Accept can be made", do=f"accept one of {offered}")

@@ -12,6 +12,7 @@ from twin.store.alarms import Alarms
 from twin.store.database import Database, open_database
 from twin.store.edition import Edition
 from twin.store.findings import Findings
+from twin.store.forecasts import Forecasts
 from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
 from twin.store.jobs import Jobs
@@ -40,6 +41,7 @@ class Store:
     actions: Actions
     jobs: Jobs
     models: Models
+    forecasts: Forecasts
     kpis: KpiBuckets
     units: Units
 
@@ -71,6 +73,7 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Actions(database),
             Jobs(database),
             Models(database),
+            Forecasts(database),
             KpiBuckets(database),
             Units(database),
         )
