@@ -1,7 +1,7 @@
 """`twin demo`: the whole twin on one machine, every part a process of its own, from nothing to the page's address.
 
-In: a data folder. Out: database, broker, simulated plant, two edge agents, run and api under one supervisor; Ctrl-C
-stops everything; a second start continues with the data of the first.
+In: a data folder. Out: database, broker, simulated plant, two edge agents, run, learn and api under one supervisor;
+Ctrl-C stops everything; a second start continues with the data of the first.
 """
 
 import asyncio
@@ -119,6 +119,7 @@ async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, add
             ready=_listening(addresses.opcua),
         ),
         make.child("run", "ingest and monitor", "run", "-c", twin_yaml, user="twin"),
+        make.child("learn", "slow loop", "learn", "-c", twin_yaml, user="twin"),
         make.child(
             "api",
             f"API and page {addresses.page}",
@@ -210,7 +211,7 @@ def _write_equipment(options: DemoOptions, folder: Path, addresses: Addresses, c
         "broker": {"host": "127.0.0.1", "port": addresses.broker, "username": "devices", "password": password},
         "rate": options.rate,
     }
-    path.write_text(yaml.safe_dump(settings))
+    path.write_text(yaml.safe_dump(settings))  # pyright: ignore[reportUnknownMemberType]  (types-PyYAML of 2026-11-22)
     return path
 
 

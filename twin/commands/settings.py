@@ -1,8 +1,9 @@
-"""configs/twin.yaml as a model: what `twin run`, `twin api` and `twin migrate` need to know."""
+"""configs/twin.yaml as a model: what `twin run`, `twin learn`, `twin api` and `twin migrate` need to know."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.settings import Document, Secret, Settings
@@ -16,6 +17,12 @@ class ApiAddress(Settings):
     port: int = Field(default=8000, ge=1, le=65535)
 
 
+class LearnSettings(Settings):
+    """The slow loop."""
+
+    period_s: Mapping[str, PositiveFloat] = {}  # by job; `twin learn --status` names them
+
+
 class TwinSettings(Settings):
     """The whole file."""
 
@@ -23,6 +30,7 @@ class TwinSettings(Settings):
     database: Secret
     broker: BrokerSettings
     api: ApiAddress = ApiAddress()
+    learn: LearnSettings = LearnSettings()
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 
 

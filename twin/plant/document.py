@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from twin.plant.alarm import Priority
 from twin.plant.calendar import Hours
-from twin.plant.tree import Category, Kind
+from twin.plant.elements import Element, StopReason
+from twin.plant.packml import PackMlState
+from twin.plant.tree import Category, Kind, OperationMode
 from twin.settings import Settings
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -82,6 +85,10 @@ def _range(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
+def _limit(value: object) -> object:
+    return {"limit": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 RangedName = Annotated[str, AfterValidator(_ranged_name)]
 HoursText = Annotated[Hours, BeforeValidator(_hours)]
@@ -114,10 +121,34 @@ class CalendarText(Settings):
 
 
 class StateText(Settings):
-    """A state's name and, for machine states, its OPC 40001-1 category."""
+    """A state's name and, for machine states, its OPC 40001-1 category or its PackML state."""
 
     name: Name
     category: Category | None = None
+    packml: PackMlState | None = None
+    mode: OperationMode | None = None
+    reason: StopReason | None = None
+    element: Element | None = None
+
+
+class AlarmText(Settings):
+    """An alarm of a signal, or what an heir changes of it; a bare number is its limit."""
+
+    limit: float | None = None
+    deadband: NonNegativeFloat | None = None
+    after_s: PositiveFloat | None = None
+    on_delay_s: NonNegativeFloat | None = None
+    off_delay_s: NonNegativeFloat | None = None
+    re_alarm_s: PositiveFloat | None = None
+    priority: Priority | None = None
+    latch: bool | None = None
+    confirm: bool | None = None
+    parent: str | None = None
+    title: str | None = None
+
+
+AlarmName = Literal["lo-lo", "lo", "hi", "hi-hi", "stale"]
+AlarmTexts = dict[AlarmName, Annotated[AlarmText | None, BeforeValidator(_limit)]]
 
 
 class SignalText(Settings):
@@ -132,6 +163,8 @@ class SignalText(Settings):
     period_s: PositiveFloat | None = None
     stale_after_s: PositiveFloat | None = None
     states: str | None = None
+    parts_per_count: PositiveInt | None = None
+    alarms: AlarmTexts | None = None  # null takes away what a type further up has
 
 
 class TypeText(Settings):
@@ -139,6 +172,8 @@ class TypeText(Settings):
 
     title: str | None = None
     extends: str | None = None
+    ideal_cycle_s: PositiveFloat | None = None
+    microstop_s: NonNegativeFloat | None = None
     signals: dict[Name, SignalText] = Field(default_factory=dict[Name, SignalText])
 
 
@@ -149,6 +184,8 @@ class UnitText(Settings):
     title: str | None = None
     calendar: str | None = None
     capacity: PositiveInt | None = None
+    ideal_cycle_s: PositiveFloat | None = None
+    microstop_s: NonNegativeFloat | None = None
     signals: dict[Name, SignalText] = Field(default_factory=dict[Name, SignalText])
 
 

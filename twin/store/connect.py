@@ -7,11 +7,15 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from twin.store.actions import Actions
+from twin.store.alarms import Alarms
 from twin.store.database import Database, open_database
 from twin.store.edition import Edition
 from twin.store.findings import Findings
 from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
+from twin.store.jobs import Jobs
+from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.plants import Plants
 from twin.store.samples import Samples
@@ -30,6 +34,10 @@ class Store:
     states: States
     gaps: Gaps
     gateways: Gateways
+    alarms: Alarms
+    actions: Actions
+    jobs: Jobs
+    models: Models
 
     @property
     def edition(self) -> Edition:
@@ -55,4 +63,8 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             States(database),
             Gaps(database),
             Gateways(database),
+            Alarms(database),
+            Actions(database),
+            Jobs(database),
+            Models(database),
         )
