@@ -36,6 +36,7 @@ TAGS = [
         "name": "figures",
         "description": "What the plant achieves, where it is held up, and what these figures are made of",
     },
+    {"name": "forecasts", "description": "What will probably be produced, and how right earlier forecasts were"},
     {"name": "gateways", "description": "The edge agents"},
     {"name": "health", "description": "For supervisors and monitoring"},
 ]
