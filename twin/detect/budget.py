@@ -64,21 +64,24 @@ class AreaBudget:
         return e_value(p) >= tests / (DISCOVERY_RATE * (self.discoveries + 1.0))
 
     def admit(self, p: float) -> bool:
-        """Whether an asset whose block has this p-value is told; the budget pays for it, unless it is a discovery."""
+        """Whether an asset whose block has this p-value is told.
+
+        The budget pays, also for discoveries, which are told without asking it: an incident overdraws it by a day.
+        """
         if self.is_discovery(p):
             self.discoveries += 1.0
-            self.told += 1
-            return True
-        if p > self.level:
+        elif p > self.level:
             return False
-        self.balance -= 1.0
-        self.told += 1
+        self._pay()
         return True
+
+    def _pay(self) -> None:
+        self.balance = min(self.balance, max(self.balance - 1.0, -self.alarms_per_day))
+        self.told += 1
 
     def admit_unknown(self) -> bool:
         """Whether something odd is told whose probability is not known yet: while there is budget for a whole one."""
         if self.balance < 1.0:
             return False
-        self.balance -= 1.0
-        self.told += 1
+        self._pay()
         return True
