@@ -65,10 +65,10 @@ def test_the_loop_holds_the_budget_although_the_p_values_are_wrong(wrong):
 
 
 def test_an_incident_is_told_although_the_budget_is_spent():
-    budget = AreaBudget(10.0, 50, balance=-10.0)
+    budget = AreaBudget(10.0, 50, balance=-20.0)
     assert not budget.admit(3e-4)
     assert all(budget.admit(1e-20) for _ in range(30))
-    assert budget.balance == -10.0
+    assert budget.balance == -20.0
 
 
 def test_a_tail_that_is_lighter_on_paper_makes_no_discoveries():

@@ -18,6 +18,7 @@ DISCOVERY_RATE = 0.1
 GAIN, RESET = 3.0, 2.0  # e-folds of the level for a day's budget over- or underspent, and per day of that
 BEND = 12.0  # e-folds at most
 SAVED_DAYS = 0.5  # budget that is not spent is kept so long
+OVERDRAFT_DAYS = 2.0  # an incident overdraws it by so much at most
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ class AreaBudget:
     def admit(self, p: float) -> bool:
         """Whether an asset whose block has this p-value is told.
 
-        The budget pays, also for discoveries, which are told without asking it: an incident overdraws it by a day.
+        The budget pays, also for discoveries, which are told without asking it.
         """
         if self.is_discovery(p):
             self.discoveries += 1.0
@@ -82,7 +83,7 @@ class AreaBudget:
         return True
 
     def _pay(self) -> None:
-        self.balance = min(self.balance, max(self.balance - 1.0, -self.alarms_per_day))
+        self.balance = min(self.balance, max(self.balance - 1.0, -OVERDRAFT_DAYS * self.alarms_per_day))
         self.told += 1
 
     def admit_unknown(self) -> bool:
