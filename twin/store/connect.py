@@ -12,14 +12,17 @@ from twin.store.alarms import Alarms
 from twin.store.database import Database, open_database
 from twin.store.edition import Edition
 from twin.store.findings import Findings
+from twin.store.forecasts import Forecasts
 from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
 from twin.store.jobs import Jobs
+from twin.store.kpis import KpiBuckets
 from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.plants import Plants
 from twin.store.samples import Samples
 from twin.store.states import States
+from twin.store.units import Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,9 @@ class Store:
     actions: Actions
     jobs: Jobs
     models: Models
+    forecasts: Forecasts
+    kpis: KpiBuckets
+    units: Units
 
     @property
     def edition(self) -> Edition:
@@ -67,4 +73,7 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Actions(database),
             Jobs(database),
             Models(database),
+            Forecasts(database),
+            KpiBuckets(database),
+            Units(database),
         )
