@@ -132,11 +132,10 @@ def test_kills_and_cuts_lose_nothing_and_double_nothing(folder: Path, broker: st
 
 @pytest.mark.chaos
 @pytest.mark.timeout(3_000)
-@pytest.mark.parametrize(
-    ("broker", "seed"), [("mosquitto", 1), ("mosquitto", 2), ("mosquitto", 3), ("embedded", 1), ("embedded", 2)]
-)
-def test_the_long_journey(folder: Path, broker: str, seed: int) -> None:
-    with Demo(folder, rate=3_000, broker=broker) as demo:
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_long_journey(folder: Path, seed: int) -> None:
+    """On Mosquitto, as in production."""
+    with Demo(folder, rate=3_000, broker="mosquitto") as demo:
         wait_for_every_signal(demo)
         disturb(demo, random.Random(seed), rounds=5)
         run_for(10, demo)
