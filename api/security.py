@@ -25,6 +25,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+READING = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -34,6 +35,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ApiSettings, metrics: Metrics) -> None:
         self.app: ASGIApp = app
         self._metrics: Metrics = metrics
+        self._origins: tuple[str, ...] = settings.allowed_origins
         given = tuple(name.lower() for name in settings.allowed_hosts)
         self._hosts: tuple[str, ...] = (*LOOPBACK_NAMES, *given) if settings.loopback or given else ()
 
@@ -45,10 +47,16 @@ class Guard:
         host = host_name(Headers(scope=scope).get("host", ""))
         if self._hosts and host not in self._hosts:
             await _misdirected(host).response(scope["path"])(scope, receive, send)
+        elif scope["type"] == "http" and scope["method"] not in READING and not self._may_change(scope):
+            await _foreign(Headers(scope=scope)).response(scope["path"])(scope, receive, send)
         elif scope["type"] == "http":
             await self._measured(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    def _may_change(self, scope: Scope) -> bool:
+        """A page from elsewhere in the operator's browser may not act in the operator's name."""
+        return origin_allowed(Headers(scope=scope), self._origins)
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_s = time.perf_counter()
@@ -72,9 +80,18 @@ class Guard:
 
 
 def origin_allowed(headers: Headers, allowed: tuple[str, ...]) -> bool:
-    """Whether a WebSocket may open: no Origin (no browser), the same host, or one that the settings name."""
+    """Whether a WebSocket may open or a request act: no Origin (no browser), the same host, or one of the settings."""
     origin = headers.get("origin")
     return origin is None or origin in allowed or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+
+def _foreign(headers: Headers) -> ProblemError:
+    return ProblemError(
+        403,
+        "foreign-origin",
+        f"a page from {headers.get('origin', '')[:200]!r} may change nothing here",
+        do="open the page from this address, or add that origin to allowed_origins in the api's settings",
+    )
 
 
 def host_name(host: str) -> str:

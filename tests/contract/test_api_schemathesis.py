@@ -23,12 +23,21 @@ CURRENT, ORDER = f"{MILL}/spindle-current", f"{MILL}/order"
 CONFIGURATION = """
 seed = 1
 [generation]
-max-examples = 60
+max-examples = 30
 [[operations]]
 include-operation-id = "getSeries"
 parameters = {{ path = "{signal}" }}
 # An end before the start, or points of a text, fit the schema and are refused all the same.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id-regex = "(Alarm|Maintenance)$"
+parameters = {{ alarm = "{alarm}", under = "{asset}", window = 1, cursor = "" }}
+# What a client may send and an alarm's state, or the plant, refuses all the same.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
+[[operations]]
+include-operation-id-regex = "^(addNewNormal|getAlarmReports|listAlarms)$"
+parameters = {{ under = "{asset}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
 [[operations]]
 include-operation-id = "getAssetState"
 parameters = {{ path = "{asset}" }}

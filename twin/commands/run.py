@@ -68,7 +68,7 @@ async def run_twin(settings: TwinSettings) -> None:
 
 async def _run(settings: TwinSettings, plant: Plant, store: Store, signal_ids: Mapping[str, int]) -> None:
     publisher = LivePublisher(settings.broker)
-    monitor = Monitor(plant, signal_ids, store, publisher.publish)
+    monitor = Monitor(plant, signal_ids, store, publisher.publish, policy=settings.alarms)
 
     async def hear(node: str, health: Mapping[str, Any]) -> None:
         await monitor.hear(node, health)

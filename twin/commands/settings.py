@@ -7,6 +7,7 @@ from pydantic import Field, PositiveFloat
 
 from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.settings import Document, Secret, Settings
+from twin.state.alarm_policy import AlarmPolicy
 from twin.wire.mqtt import BrokerSettings
 
 
@@ -31,6 +32,7 @@ class TwinSettings(Settings):
     broker: BrokerSettings
     api: ApiAddress = ApiAddress()
     learn: LearnSettings = LearnSettings()
+    alarms: AlarmPolicy = AlarmPolicy()
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 
 

@@ -177,9 +177,14 @@ def _alarm_row(rule: AlarmRule, state: AlarmState) -> dict[str, Any]:
         "announced": state.announced,
         "raised_at": None if state.raised_ns is None else to_datetime(state.raised_ns),
         "at": to_datetime(state.at_ns),
-        "rule": Jsonb(document),
-        "state": Jsonb(written(state)),
+        "rule": _json(document),
+        "state": _json(written(state)),
     }
+
+
+def _json(document: Mapping[str, Any]) -> Jsonb:
+    """As JSON that a store takes: what is no number becomes null."""
+    return Jsonb(document, dumps=orjson.dumps)
 
 
 def _rule(document: Mapping[str, Any]) -> AlarmRule:
@@ -208,7 +213,7 @@ def _transition_row(one: AlarmTransition) -> dict[str, Any]:
         "operator": one.operator,
         "comment": one.comment,
         "action": one.action,
-        "detail": Jsonb(dict(one.detail)),
+        "detail": _json(one.detail),
     }
 
 
