@@ -47,16 +47,17 @@ class Guard:
         host = host_name(Headers(scope=scope).get("host", ""))
         if self._hosts and host not in self._hosts:
             await _misdirected(host).response(scope["path"])(scope, receive, send)
-        elif scope["type"] == "http" and scope["method"] not in READING and not self._may_change(scope):
-            await _foreign(Headers(scope=scope)).response(scope["path"])(scope, receive, send)
         elif scope["type"] == "http":
             await self._measured(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
-    def _may_change(self, scope: Scope) -> bool:
-        """A page from elsewhere in the operator's browser may not act in the operator's name."""
-        return origin_allowed(Headers(scope=scope), self._origins)
+    def _app_for(self, scope: Scope) -> ASGIApp:
+        """The api, or a refusal: a page from elsewhere may not act in the operator's name."""
+        headers = Headers(scope=scope)
+        if scope["method"] in READING or origin_allowed(headers, self._origins):
+            return self.app
+        return _foreign(headers).response(scope["path"])
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_s = time.perf_counter()
@@ -72,7 +73,7 @@ class Guard:
             await send(message)
 
         try:
-            await self.app(scope, receive, sending)
+            await self._app_for(scope)(scope, receive, sending)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if route != "none" else "any"  # no label from what anybody may invent
