@@ -21,6 +21,7 @@ NEVER_NS = np.iinfo(np.int64).min
 LANES = 16  # signals whose hot memory lies side by side, so that one instruction advances all of them
 REGIMES = 8  # machine-state codes 0 to 6 have a baseline each, everything else shares the last
 UNKNOWN_REGIME = REGIMES - 1
+TAIL_BINS = 32  # of a score's histogram
 RECENT = 32  # increments kept per counter for the present rate
 
 # Kinds, as the kernels know them. A signal id that the plant does not have is NO_KIND and is passed over.
@@ -108,6 +109,18 @@ REGIME = np.dtype(
     ]
 )
 
+TAIL = np.dtype(
+    [  # block maxima of one score (signal, regime, detector) without a fault; see `twin.kernels.tails`
+        ("unit", np.float32),  # mean of the first maxima; edges of the bins are multiples of it
+        ("scale", np.float32),  # of the generalised-Pareto tail, in units
+        ("shape", np.float32),
+        ("blocks", np.int32),  # ever seen
+        ("n", np.uint16),  # in the histogram, with forgetting
+        ("threshold", np.uint16),  # bin at whose edge the tail begins
+        ("above", np.uint16, (TAIL_BINS,)),  # maxima at or above the edge of each bin
+    ]
+)
+
 EPISODE = np.dtype(
     [  # touched only while something is wrong
         ("since", np.int64),
@@ -141,7 +154,7 @@ COUNT = np.dtype(
         ("resets", np.int32),
         ("glitches", np.int32),
         ("head", np.int32),  # increments ever pushed to the two rings
-        ("spare", np.int32),
+        ("unsure", np.int32),  # parts that resets may have swallowed, at most
         ("recent_time", np.int64, (RECENT,)),
         ("recent_count", np.int64, (RECENT,)),
     ]

@@ -82,7 +82,15 @@ CREATE TABLE public.finding (
     until_at timestamp with time zone,
     score double precision NOT NULL,
     message text NOT NULL,
-    seq bigint NOT NULL
+    seq bigint NOT NULL,
+    p double precision,
+    expected_per_day double precision,
+    centre double precision,
+    spread double precision,
+    contributions jsonb DEFAULT '[]'::jsonb NOT NULL,
+    regime text DEFAULT ''::text NOT NULL,
+    model text DEFAULT ''::text NOT NULL,
+    earlier uuid
 );
 
 CREATE TABLE public.gap (
