@@ -9,7 +9,7 @@ from typing import Any
 from twin.plant.alarm import Priority
 from twin.state.alarm_model import UNACKNOWLEDGED, AlarmRule, AlarmState, AlarmTransition, Phase
 from twin.state.alarms import allowed
-from twin.state.document import rfc3339
+from twin.state.document import evidence_document, rfc3339
 from twin.state.model import Finding
 
 FORMAT = 1
@@ -93,6 +93,7 @@ def finding_detail(finding: Finding) -> Mapping[str, Any]:
         "signal": finding.signal,
         "since": rfc3339(finding.since_ns),
         "score": round(finding.score, 4),
+        **evidence_document(finding.evidence),
     }
 
 
