@@ -78,6 +78,7 @@ async def kept(store, alarm, what):
 
 async def test_alarms_of_a_monitor_killed_again_and_again_equal_those_of_one_that_never_was(store):
     ids = await store.plants.register(PLANT)
+    await asyncio.to_thread(Engine(PLANT, ids).warm_up)  # compiling is not what is waited for
     chance, rows, live, all_batches = random.Random(3), random_rows(3, 5000, busy=0.004), [], []
     for number, at in enumerate(range(0, len(rows), 250), start=1):
         (committed,) = await store.samples.commit([admitted(rows[at : at + 250], number)])

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field, PositiveFloat
 
 from twin.ingest.sparkplug_settings import SparkplugSettings
+from twin.notify.settings import NotifySettings
 from twin.settings import Document, Secret, Settings
 from twin.state.alarm_policy import AlarmPolicy
 from twin.wire.mqtt import BrokerSettings
@@ -33,6 +34,7 @@ class TwinSettings(Settings):
     api: ApiAddress = ApiAddress()
     learn: LearnSettings = LearnSettings()
     alarms: AlarmPolicy = AlarmPolicy()
+    notify: NotifySettings = NotifySettings()
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 
 

@@ -114,13 +114,13 @@ class Alarms:
         }
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_QUERIES["list"], values)).fetchall()
-        return [KeptAlarm(_rule(rule), read(state)) for _, rule, state, _ in rows]
+        return [KeptAlarm(read_rule(rule), read(state)) for _, rule, state, _ in rows]
 
     async def get(self, identity: UUID) -> KeptAlarm | None:
         """One alarm."""
         async with self._database.connection() as connection:
             row = await (await connection.execute(_QUERIES["one"], {"id": identity})).fetchone()
-        return KeptAlarm(_rule(row[1]), read(row[2])) if row else None
+        return KeptAlarm(read_rule(row[1]), read(row[2])) if row else None
 
     async def history(self, identity: UUID, limit: int = 10_000) -> list[KeptTransition]:
         """Every step of one alarm, oldest first."""
@@ -187,7 +187,8 @@ def _json(document: Mapping[str, Any]) -> Jsonb:
     return Jsonb(document, dumps=orjson.dumps)
 
 
-def _rule(document: Mapping[str, Any]) -> AlarmRule:
+def read_rule(document: Mapping[str, Any]) -> AlarmRule:
+    """The rule that was kept with an alarm."""
     values: dict[str, Any] = {
         **document,
         "kind": AlarmKind(document["kind"]),
@@ -253,4 +254,4 @@ def _transition(
         action,
         detail,
     )
-    return KeptTransition(identity, step_made, None if rule is None else _rule(rule))
+    return KeptTransition(identity, step_made, None if rule is None else read_rule(rule))
