@@ -36,6 +36,7 @@ TAGS = [
     {"name": "state", "description": "What the twin believes now"},
     {"name": "series", "description": "What was measured"},
     {"name": "alarms", "description": "What needs somebody, what became of it, and what operators do about it"},
+    {"name": "forecasts", "description": "What will probably be produced, and how right earlier forecasts were"},
     {"name": "gateways", "description": "The edge agents"},
     {"name": "health", "description": "For supervisors and monitoring"},
 ]
