@@ -36,6 +36,10 @@ TAGS = [
     {"name": "state", "description": "What the twin believes now"},
     {"name": "series", "description": "What was measured"},
     {"name": "alarms", "description": "What needs somebody, what became of it, and what operators do about it"},
+    {
+        "name": "figures",
+        "description": "What the plant achieves, where it is held up, and what these figures are made of",
+    },
     {"name": "forecasts", "description": "What will probably be produced, and how right earlier forecasts were"},
     {"name": "gateways", "description": "The edge agents"},
     {"name": "health", "description": "For supervisors and monitoring"},

@@ -217,7 +217,16 @@ class Monitor:
         self._saved_seq = seq
 
     async def _new_normal(self, action: Action) -> None:
-        _log.info("%s calls the present behaviour of %s normal", action.operator, action.target)
+        """The detectors learn anew; the snapshot that knows of it is kept before the action counts as done."""
+        path = action.target
+        if not (self._plant.has_signal(path) or self._plant.has_asset(path)):
+            _log.warning("new normal of %s passed over: the plant has it no longer", path)
+            return
+        async with self._unsettled, self._busy:
+            self.engine.new_normal(path, action.at_ns)
+            self._saved_seq = -1
+        await self.save()
+        _log.info("%s calls what %s does now normal", action.operator, path)
 
     async def _ticks(self) -> None:
         while True:
