@@ -2,6 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { figuresOf, follow, headline } from "./figures";
+import { AlarmCount, standing } from "./alarms";
 import { failure, gateways, now, plant, stateOf } from "./live";
 import { number, since, span, unit } from "./format";
 import type { Asset, AssetState } from "./model";
@@ -92,6 +93,7 @@ function Area({ area, assets }: { area: Asset; assets: Asset[] }) {
     <section class="area">
       <h3>
         <a href={`#/${area.path}`}>{area.title}</a>
+        {standing(area.path).length > 0 && <AlarmCount under={area.path} />}
         {!!state?.children?.total && <small>{state.children.running} of {state.children.total} running{state.children.down ? `, ${state.children.down} down` : ""}</small>}
       </h3>
       <div class={dense ? "tiles" : "cards"}>{units.map((one) => (dense ? <Tile key={one.path} asset={one} /> : <Card key={one.path} asset={one} />))}</div>
