@@ -46,7 +46,7 @@ export function follow(sites: string[]): () => void {
 export function headline(figures: Figures | null): { name: string; value: string; title: string } | null {
   if (!figures) return null;
   if (figures.gross_crane_rate_per_h !== null) {
-    return { name: "crane rate", value: `${figures.gross_crane_rate_per_h.toFixed(1)} /h`, title: "Gross crane rate of the last 8 h: moves per hour with a vessel call" };
+    return { name: "gross", value: `${figures.gross_crane_rate_per_h.toFixed(1)} /h`, title: "Gross crane rate of the last 8 h: moves per hour with a vessel call" };
   }
   if (figures.oee === null) return null;
   const share = (value: number | null) => (value === null ? "–" : `${(100 * value).toFixed(0)} %`);
