@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { now, plant, stateOf } from "./live";
+import { Forecast } from "./forecast";
 import { clock, number, since, unit } from "./format";
 import type { Asset, Signal, Value } from "./model";
 import { stateWord, tone } from "./overview";
@@ -53,6 +54,7 @@ export function AssetView({ asset }: { asset: Asset }) {
           {signal && <Trend key={`${signal.path} ${seconds}`} signal={signal} asset={asset.path} seconds={seconds} />}
         </section>
       </div>
+      {state?.throughput && <Forecast asset={asset.path} />}
     </main>
   );
 }

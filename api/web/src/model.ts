@@ -66,6 +66,21 @@ export type Frame =
 
 export type Series = { unit: string; reduced: boolean; time_ms: number[]; value: (number | null)[]; quality: number[] };
 
+/** A table: columns of equal length. */
+export type Forecasts = {
+  levels: number[];
+  asset: string[];
+  name: string[];
+  origin: string[];
+  start: string[];
+  end: string[];
+  unit: string[];
+  mean: number[];
+  quantiles: number[][];
+  adjusted_mean: number[];
+  maturity: string[];
+};
+
 export async function fetchJson<T>(address: string): Promise<T> {
   const answer = await fetch(address, { headers: { accept: "application/json" } });
   if (!answer.ok) {
