@@ -1,7 +1,7 @@
 """Fault risks and failure history → what a forecast has to take off for faults to come. Pure.
 
-In: the newest statement of each unit, its failures of the last weeks. Out: hazards and repair times. A unit of which no number is said
-has no excess hazard: its forecast stays as it is.
+In: the newest statement of each unit, its failures of the last weeks. Out: hazards and repair times. A unit of
+which no number is said has no excess hazard: its forecast stays as it is.
 """
 
 from collections.abc import Mapping, Sequence

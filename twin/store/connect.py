@@ -20,6 +20,7 @@ from twin.store.kpis import KpiBuckets
 from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.plants import Plants
+from twin.store.production import Production
 from twin.store.samples import Samples
 from twin.store.states import States
 from twin.store.units import Units
@@ -42,6 +43,7 @@ class Store:
     jobs: Jobs
     models: Models
     forecasts: Forecasts
+    production: Production
     kpis: KpiBuckets
     units: Units
 
@@ -74,6 +76,7 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Jobs(database),
             Models(database),
             Forecasts(database),
+            Production(database),
             KpiBuckets(database),
             Units(database),
         )
