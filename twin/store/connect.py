@@ -19,6 +19,7 @@ from twin.store.jobs import Jobs
 from twin.store.kpis import KpiBuckets
 from twin.store.models import Models
 from twin.store.nodes import Nodes
+from twin.store.notifications import Notifications
 from twin.store.plants import Plants
 from twin.store.production import Production
 from twin.store.samples import Samples
@@ -40,6 +41,7 @@ class Store:
     gateways: Gateways
     alarms: Alarms
     actions: Actions
+    notifications: Notifications
     jobs: Jobs
     models: Models
     forecasts: Forecasts
@@ -73,6 +75,7 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Gateways(database),
             Alarms(database),
             Actions(database),
+            Notifications(database),
             Jobs(database),
             Models(database),
             Forecasts(database),
