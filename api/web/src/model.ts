@@ -103,8 +103,6 @@ export type Forecasts = {
   maturity: string[];
 };
 
-export async function fetchJson<T>(address: string): Promise<T> {
-  const answer = await fetch(address, { headers: { accept: "application/json" } });
 /** With a body: an action that is posted; its key makes trying again safe. */
 export async function fetchJson<T>(address: string, body?: object, key = ""): Promise<T> {
   const posted = body && { method: "POST", body: JSON.stringify(body) };
