@@ -10,8 +10,7 @@ export type Finding = {
   p?: number | null; expected_per_day?: number | null; baseline?: { centre: number; spread: number | null } | null;
   contributions?: Contribution[]; regime?: string; model?: string; earlier?: string | null;
 };
-export type Contribution = { signal: string; share: number; sign: number };
-export type Why = { p?: number | null; expected_per_day?: number | null; baseline?: { centre: number; spread: number | null } | null; contributions?: Contribution[] };
+export type Why = Pick<Finding, "p" | "expected_per_day" | "baseline" | "contributions">;
 export type Alarm = {
   id: string;
   kind: string;
