@@ -100,6 +100,21 @@ class Freshness(Document):
     explanation: str = Field(description="One sentence", examples=["Values arrive as expected."])
 
 
+class Baseline(Document):
+    """What was usual when a finding opened, in the unit of its signal."""
+
+    centre: float
+    spread: float | None = Field(description="Standard deviation")
+
+
+class Contribution(Document):
+    """What one signal has to do with a finding."""
+
+    signal: str
+    share: float = Field(description="Of the score, 0 to 1", examples=[0.72])
+    sign: Literal[-1, 0, 1] = Field(description="Above (1) or below (-1) its baseline")
+
+
 class Finding(Document):
     """Something that a detector found and that goes on."""
 
@@ -109,6 +124,17 @@ class Finding(Document):
     since: Instant
     score: float
     message: str
+    p: float | None = Field(
+        default=None, description="That ten minutes without a fault are as odd as this; null for hard rules"
+    )
+    expected_per_day: float | None = Field(
+        default=None, description="Alarms per day of its area at this level without a fault", examples=[0.3]
+    )
+    baseline: Baseline | None = None
+    contributions: list[Contribution] = Field(default=[], description="Greatest share first")
+    regime: str = Field(default="", description="Whose baseline it is", examples=["running"])
+    model: str = Field(default="", description="Version of what judged")
+    earlier: str | None = Field(default=None, description="The last finding of this kind on this signal before")
 
 
 class SignalValue(Document):

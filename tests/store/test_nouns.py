@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tests.store.batches import DAY, T0, S
-from twin.state.model import Finding, Transition, finding_id
+from twin.state.model import Contribution, Evidence, Finding, Transition, finding_id
 from twin.wire.schema import NodeSchema, SchemaEntry
 
 
@@ -56,7 +56,17 @@ async def test_a_schema_is_kept_and_found_by_its_hash(store):
 
 
 def finding(since=T0, **more):
-    start = Finding(finding_id("a/x", "spike", since), "a", "a/x", "spike", since, None, 5.0, "far off")
+    evidence = Evidence(
+        p=1e-6,
+        expected_per_day=0.3,
+        centre=20.0,
+        spread=0.5,
+        contributions=(Contribution("a/x", 0.8, -1), Contribution("a/y", 0.2, 1)),
+        regime="running",
+        model="3",
+        earlier=finding_id("a/x", "spike", since - DAY),
+    )
+    start = Finding(finding_id("a/x", "spike", since), "a", "a/x", "spike", since, None, 5.0, "far off", evidence)
     return replace(start, **more)
 
 

@@ -21,6 +21,7 @@ NEVER_NS = np.iinfo(np.int64).min
 LANES = 16  # signals whose hot memory lies side by side, so that one instruction advances all of them
 REGIMES = 8  # machine-state codes 0 to 6 have a baseline each, everything else shares the last
 UNKNOWN_REGIME = REGIMES - 1
+TAIL_BINS = 32  # of a score's histogram
 RECENT = 32  # increments kept per counter for the present rate
 
 # Kinds, as the kernels know them. A signal id that the plant does not have is NO_KIND and is passed over.
@@ -105,6 +106,18 @@ REGIME = np.dtype(
         ("run_ceiling", np.float32),
         ("n", np.float32),
         ("z_ceiling", np.float32),
+    ]
+)
+
+TAIL = np.dtype(
+    [  # block maxima of one score (signal, regime, detector) without a fault; see `twin.kernels.tails`
+        ("unit", np.float32),  # mean of the first maxima; edges of the bins are multiples of it
+        ("scale", np.float32),  # of the generalised-Pareto tail, in units
+        ("shape", np.float32),
+        ("blocks", np.int32),  # ever seen
+        ("n", np.uint16),  # in the histogram, with forgetting
+        ("threshold", np.uint16),  # bin at whose edge the tail begins
+        ("above", np.uint16, (TAIL_BINS,)),  # maxima at or above the edge of each bin
     ]
 )
 

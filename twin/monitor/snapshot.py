@@ -30,7 +30,7 @@ from twin.kernels.layout import (
     schema_hash,
 )
 from twin.monitor.plan import Plan
-from twin.state.model import Finding, Transition
+from twin.state.model import Contribution, Evidence, Finding, Transition
 from twin.state.twin import LastText, TwinState
 
 MAGIC = b"FQSTATE1"
@@ -126,7 +126,7 @@ def _sparse(state: TwinState) -> dict[str, Any]:
         "nodes": state.nodes,
         "machines": [[t.asset, t.at_ns, t.code, t.name, t.category] for _, t in sorted(state.machines.items())],
         "findings": [
-            [*key, str(f.id), f.asset, f.signal, f.detector, f.since_ns, f.score, f.message]
+            [*key, str(f.id), f.asset, f.signal, f.detector, f.since_ns, f.score, f.message, _evidence_row(f.evidence)]
             for key, f in sorted(state.findings.items())
         ],
         "texts": [[number, *text] for number, text in sorted(state.texts.items())],
@@ -139,10 +139,47 @@ def _fill_sparse(state: TwinState, sparse: dict[str, Any], kept: set[int]) -> No
     for row in cast("list[list[Any]]", sparse["machines"]):
         if state.plant.has_asset(row[0]):
             state.machines[row[0]] = Transition(*row)
-    for number, detector, identity, asset, signal, name, since_ns, score, message in sparse["findings"]:
+    for number, detector, identity, asset, signal, name, since_ns, score, message, evidence in sparse["findings"]:
         if number in kept:
-            finding = Finding(UUID(identity), asset, signal, name, since_ns, None, score, message)
+            told = _evidence(*evidence)
+            finding = Finding(UUID(identity), asset, signal, name, since_ns, None, score, message, told)
             state.findings[number, detector] = finding
     for number, *text in sparse["texts"]:
         if number in kept:
             state.texts[number] = LastText(*text)
+
+
+def _evidence_row(evidence: Evidence) -> list[Any]:
+    """As it stands in a snapshot: `_evidence` reads it again."""
+    return [
+        evidence.p,
+        evidence.expected_per_day,
+        evidence.centre,
+        evidence.spread,
+        [[one.signal, one.share, one.sign] for one in evidence.contributions],
+        evidence.regime,
+        evidence.model,
+        None if evidence.earlier is None else str(evidence.earlier),
+    ]
+
+
+def _evidence(
+    p: float | None,
+    expected_per_day: float | None,
+    centre: float | None,
+    spread: float | None,
+    contributions: list[list[Any]],
+    regime: str,
+    model: str,
+    earlier: str | None,
+) -> Evidence:
+    return Evidence(
+        p,
+        expected_per_day,
+        centre,
+        spread,
+        tuple(Contribution(*one) for one in contributions),
+        regime,
+        model,
+        None if earlier is None else UUID(earlier),
+    )

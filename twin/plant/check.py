@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import NamedTuple
 
+from twin.plant.alarm_specs import alarm_problems
 from twin.plant.document import CalendarText, PlantText, ShiftText, SignalText, UnitText
 from twin.plant.inherit import cycles, lineage, merged_signals
 from twin.plant.tree import ROLES, Kind
@@ -105,16 +106,32 @@ class _Unit(NamedTuple):
 
     def origin(self, name: str, key: str | None) -> tuple[Key, ...]:
         """Where a signal, or one key of it, was written: in the unit or in the nearest type that has it."""
-        layers: list[tuple[tuple[Key, ...], Mapping[str, SignalText]]] = [(self.keys, self.unit.signals)]
-        layers += [(("types", one), self.text.types[one].signals) for one in lineage(self.text, self.unit.type)]
-        for keys, signals in layers:
+        for keys, signals in self._layers():
             if name in signals and (key is None or key in signals[name].model_fields_set):
                 return (*keys, "signals", name) if key is None else (*keys, "signals", name, key)
         return self.keys
 
+    def alarm_origin(self, name: str, alarm: str, key: str | None) -> tuple[Key, ...]:
+        """The same for an alarm of a signal; without the key, the nearest place that gives the alarm."""
+        places: list[tuple[Key, ...]] = []
+        for keys, signals in self._layers():
+            alarms = signals[name].alarms if name in signals else None
+            for one, given in (alarms or {}).items():
+                if one == alarm and given is not None:
+                    here = (*keys, "signals", name, "alarms", alarm)
+                    if key in given.model_fields_set:
+                        return (*here, key or "")
+                    places.append(here)
+        return places[0] if places else self.origin(name, "alarms")
+
+    def _layers(self) -> list[tuple[tuple[Key, ...], Mapping[str, SignalText]]]:
+        own: list[tuple[tuple[Key, ...], Mapping[str, SignalText]]] = [(self.keys, self.unit.signals)]
+        return own + [(("types", one), self.text.types[one].signals) for one in lineage(self.text, self.unit.type)]
+
 
 def _signals_merged(unit: _Unit) -> Iterator[Problem]:
-    for name, signal in merged_signals(unit.text, unit.unit.type, unit.unit.signals).items():
+    merged = merged_signals(unit.text, unit.unit.type, unit.unit.signals)
+    for name, signal in merged.items():
         if signal.kind is None:
             yield unit.origin(name, None), "kind is missing; add kind: measurement, counter, state or text"
             continue
@@ -123,9 +140,26 @@ def _signals_merged(unit: _Unit) -> Iterator[Problem]:
             where = unit.origin(name, "role")
             yield where, f"role {signal.role!r} needs kind {needed}, not {signal.kind}; change one of the two"
         yield from _states(unit, name, signal)
+        yield from _alarms(unit, name, merged)
         if signal.kind is Kind.TEXT:
             for key in sorted({"unit", "range", "resolution"} & signal.model_fields_set):
                 yield unit.origin(name, key), "a text has no such key; remove it or change the kind"
+
+
+def _alarms(unit: _Unit, name: str, merged: Mapping[str, SignalText]) -> Iterator[Problem]:
+    for alarm, key, message in alarm_problems(merged[name]):
+        yield unit.alarm_origin(name, alarm, key), message
+    known = {
+        f"{one}.{alarm}" for one, signal in merged.items() for alarm, given in (signal.alarms or {}).items() if given
+    }
+    for alarm, given in (merged[name].alarms or {}).items():
+        if given is None or given.parent is None:
+            continue
+        where = unit.alarm_origin(name, alarm, "parent")
+        if given.parent not in known:
+            yield where, f"there is no alarm {given.parent!r} in this unit; name one of {_some(known)}"
+        elif given.parent == f"{name}.{alarm}":
+            yield where, "an alarm cannot be its own parent; name another one or remove it"
 
 
 def _states(unit: _Unit, name: str, signal: SignalText) -> Iterator[Problem]:

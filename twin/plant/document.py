@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from twin.plant.alarm import Priority
 from twin.plant.calendar import Hours
 from twin.plant.tree import Category, Kind
 from twin.settings import Settings
@@ -82,6 +83,10 @@ def _range(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
+def _limit(value: object) -> object:
+    return {"limit": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 RangedName = Annotated[str, AfterValidator(_ranged_name)]
 HoursText = Annotated[Hours, BeforeValidator(_hours)]
@@ -120,6 +125,26 @@ class StateText(Settings):
     category: Category | None = None
 
 
+class AlarmText(Settings):
+    """An alarm of a signal, or what an heir changes of it; a bare number is its limit."""
+
+    limit: float | None = None
+    deadband: NonNegativeFloat | None = None
+    after_s: PositiveFloat | None = None
+    on_delay_s: NonNegativeFloat | None = None
+    off_delay_s: NonNegativeFloat | None = None
+    re_alarm_s: PositiveFloat | None = None
+    priority: Priority | None = None
+    latch: bool | None = None
+    confirm: bool | None = None
+    parent: str | None = None
+    title: str | None = None
+
+
+AlarmName = Literal["lo-lo", "lo", "hi", "hi-hi", "stale"]
+AlarmTexts = dict[AlarmName, Annotated[AlarmText | None, BeforeValidator(_limit)]]
+
+
 class SignalText(Settings):
     """A signal, or what a heir changes of it; every key may come from a type further up."""
 
@@ -132,6 +157,7 @@ class SignalText(Settings):
     period_s: PositiveFloat | None = None
     stale_after_s: PositiveFloat | None = None
     states: str | None = None
+    alarms: AlarmTexts | None = None  # null takes away what a type further up has
 
 
 class TypeText(Settings):

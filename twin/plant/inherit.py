@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from twin.plant.document import PlantText, SignalText
+from twin.plant.document import AlarmName, AlarmText, AlarmTexts, PlantText, SignalText
 
 
 def lineage(text: PlantText, name: str) -> list[str]:
@@ -34,4 +34,19 @@ def merged_signals(text: PlantText, type_name: str, own: Mapping[str, SignalText
 
 
 def _over(older: SignalText, newer: SignalText) -> SignalText:
-    return older.model_copy(update={key: getattr(newer, key) for key in newer.model_fields_set})
+    given = {key: getattr(newer, key) for key in newer.model_fields_set}
+    if older.alarms and newer.alarms:
+        given["alarms"] = _alarms_over(older.alarms, newer.alarms)
+    return older.model_copy(update=given)
+
+
+def _alarms_over(older: AlarmTexts, newer: AlarmTexts) -> AlarmTexts:
+    """Alarm by alarm and key by key; an alarm that is null is taken away."""
+    merged: dict[AlarmName, AlarmText | None] = dict(older)
+    for name, alarm in newer.items():
+        before = merged.get(name)
+        if alarm is None or before is None:
+            merged[name] = alarm
+        else:
+            merged[name] = before.model_copy(update={key: getattr(alarm, key) for key in alarm.model_fields_set})
+    return merged

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from twin.errors import ConfigError
+from twin.plant.alarm import STALE
+from twin.plant.alarm_specs import alarm_specs
 from twin.plant.calendar import Calendar, PlannedStop, ShiftPattern
 from twin.plant.check import problems
 from twin.plant.document import CalendarText, PlantText, SignalText
@@ -17,6 +19,7 @@ from twin.settings import Document
 
 _DEFAULT_PERIOD_S = 1.0
 _STALE_PERIODS = 5.0  # without stale_after_s a signal is stale after this many periods
+_STALE_ALARM = 2.0  # without after_s a stale alarm waits so many times as long
 
 
 def load_plant(path: Path) -> Plant:
@@ -72,6 +75,7 @@ def _with_signals(asset: Asset, own: list[Signal]) -> Asset:
 def _signal(text: PlantText, asset: str, name: str, signal: SignalText) -> Signal:
     low, high = signal.range or (None, None)
     period_s = signal.period_s or _DEFAULT_PERIOD_S
+    stale_after_s = signal.stale_after_s or _STALE_PERIODS * period_s
     states = text.states[signal.states] if signal.states else {}
     return Signal(
         path=f"{asset}/{name}",
@@ -84,9 +88,13 @@ def _signal(text: PlantText, asset: str, name: str, signal: SignalText) -> Signa
         high=high,
         role=signal.role,
         period_s=period_s,
-        stale_after_s=signal.stale_after_s or _STALE_PERIODS * period_s,
+        stale_after_s=stale_after_s,
         states={code: MachineState(one.name, one.category or "") for code, one in states.items()},
         resolution=signal.resolution,
+        alarms=tuple(
+            replace(alarm, after_s=alarm.after_s or _STALE_ALARM * stale_after_s) if alarm.name == STALE else alarm
+            for alarm in alarm_specs(asset, name, signal)
+        ),
     )
 
 

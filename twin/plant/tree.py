@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from twin.plant.alarm import AlarmSpec
 from twin.plant.calendar import Calendar
 from twin.plant.flow import Buffer, Link
 
@@ -78,6 +79,7 @@ class Signal:
     stale_after_s: float
     states: Mapping[int, MachineState]  # {} unless kind is state
     resolution: float | None  # the sensor's step, in `unit`
+    alarms: tuple[AlarmSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

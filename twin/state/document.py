@@ -6,7 +6,7 @@ In: a frozen state. Out: dictionaries and lists that any JSON writer takes. Time
 from datetime import datetime, timedelta
 from typing import Any
 
-from twin.state.model import AssetState, Finding, Production, SignalValue
+from twin.state.model import AssetState, Evidence, Finding, Production, SignalValue
 
 FORMAT = 1
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 – written with an explicit Z below
@@ -64,6 +64,23 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "since": rfc3339(finding.since_ns),
         "score": round(finding.score, 2),
         "message": finding.message,
+        **evidence_document(finding.evidence),
+    }
+
+
+def evidence_document(evidence: Evidence) -> dict[str, Any]:
+    """The evidence of a finding, for the page and the store."""
+    baseline = None if evidence.centre is None else {"centre": evidence.centre, "spread": evidence.spread}
+    return {
+        "p": evidence.p,
+        "expected_per_day": evidence.expected_per_day,
+        "baseline": baseline,
+        "contributions": [
+            {"signal": one.signal, "share": round(one.share, 4), "sign": one.sign} for one in evidence.contributions
+        ],
+        "regime": evidence.regime,
+        "model": evidence.model,
+        "earlier": None if evidence.earlier is None else str(evidence.earlier),
     }
 
 

@@ -16,9 +16,12 @@ class Detector(StrEnum):
 
     QUALITY = "quality"  # the source itself calls the value bad
     RANGE = "range"  # outside the range of the plant model
-    SPIKE = "spike"  # far from the learnt baseline of this machine state
+    SPIKE = "spike"  # far from the learnt baseline of this regime
     FLATLINE = "flatline"  # the same value for longer than this signal ever held one
     DRIFT = "drift"  # a small shift that lasts (whitened CUSUM)
+    JUMP = "jump"  # from one sample to the next further than this signal moves
+    CREEP = "creep"  # slowly away from where it was for long, or since it was commissioned
+    NOISE = "noise"  # noisier or quieter than it was
     STALE = "stale"  # silent while the rest of the asset speaks
 
 
@@ -47,6 +50,32 @@ def finding_id(signal: str, detector: str, since_ns: int) -> UUID:
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one signal has to do with a finding."""
+
+    signal: str  # path
+    share: float  # of the score, 0 to 1; those of a finding sum up to 1 at most
+    sign: int  # +1 above its baseline, -1 below, 0 neither
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a finding should be believed; what does not apply is None or empty.
+
+    Hard rules (quality, range, flatline, stale) have neither `p` nor `expected_per_day`.
+    """
+
+    p: float | None = None  # that a block of this asset without a fault is as odd as this (ten minutes)
+    expected_per_day: float | None = None  # alarms of its area at this level without a fault
+    centre: float | None = None  # the baseline that was left, in the signal's unit
+    spread: float | None = None  # its standard deviation
+    contributions: tuple[Contribution, ...] = ()  # greatest share first
+    regime: str = ""  # whose baseline it is; "" = the signal has only one
+    model: str = ""  # version of the fitted model that judged; tier A: of the kernel's layout and limits
+    earlier: UUID | None = None  # the last finding of this kind on this signal before this one
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One episode of one detector on one signal; written when it opens and again, same id, when it ends."""
 
@@ -58,6 +87,7 @@ class Finding:
     until_ns: int | None  # None while it is open
     score: float  # in the detector's own unit; the greatest one once it has ended
     message: str
+    evidence: Evidence = Evidence()
 
 
 @dataclass(frozen=True, slots=True)

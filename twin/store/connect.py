@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from twin.store.actions import Actions
+from twin.store.alarms import Alarms
 from twin.store.database import Database, open_database
 from twin.store.edition import Edition
 from twin.store.findings import Findings
@@ -32,6 +34,8 @@ class Store:
     states: States
     gaps: Gaps
     gateways: Gateways
+    alarms: Alarms
+    actions: Actions
     jobs: Jobs
     models: Models
 
@@ -59,6 +63,8 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             States(database),
             Gaps(database),
             Gateways(database),
+            Alarms(database),
+            Actions(database),
             Jobs(database),
             Models(database),
         )

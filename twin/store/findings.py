@@ -1,10 +1,11 @@
 """What the judges found, with how far they had come: one transaction, so that a replay neither loses nor doubles."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from uuid import UUID
+from typing import Any
 
-from twin.state.model import Finding, Transition
+from psycopg.types.json import Jsonb
+
+from twin.state.model import Contribution, Evidence, Finding, Transition
 from twin.store.database import Database
 from twin.store.queries import load_queries
 from twin.store.times import to_datetime, to_ns
@@ -20,20 +21,7 @@ class Findings:
 
     async def write(self, seq: int, findings: Sequence[Finding], transitions: Sequence[Transition], key: str) -> None:
         """Everything that judge `key` found up to batch `seq`, and its watermark. The same again changes nothing."""
-        found = [
-            {
-                "id": one.id,
-                "asset": one.asset,
-                "signal": one.signal,
-                "detector": one.detector,
-                "since_at": to_datetime(one.since_ns),
-                "until_at": None if one.until_ns is None else to_datetime(one.until_ns),
-                "score": one.score,
-                "message": one.message,
-                "seq": seq,
-            }
-            for one in findings
-        ]
+        found = [_finding_row(one, seq) for one in findings]
         entered = [
             {
                 "asset": one.asset,
@@ -62,7 +50,7 @@ class Findings:
         """Findings that have not ended, oldest first."""
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_QUERIES["open"])).fetchall()
-        return [_finding(*row) for row in rows]
+        return [_finding(row) for row in rows]
 
     async def between(
         self, start_ns: int, end_ns: int, *, asset: str | None = None, limit: int = 10_000
@@ -71,7 +59,7 @@ class Findings:
         values = {"start": to_datetime(start_ns), "end": to_datetime(end_ns), "asset": asset, "limit": limit}
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_QUERIES["between"], values)).fetchall()
-        return [_finding(*row) for row in rows]
+        return [_finding(row) for row in rows]
 
     async def transitions(self, asset: str, start_ns: int, end_ns: int) -> list[Transition]:
         """The state changes of one asset in [start, end), oldest first."""
@@ -81,15 +69,33 @@ class Findings:
         return [Transition(path, to_ns(at), code, name, category) for path, at, code, name, category in rows]
 
 
-def _finding(
-    identity: UUID,
-    asset: str,
-    signal: str,
-    detector: str,
-    since_at: datetime,
-    until_at: datetime | None,
-    score: float,
-    message: str,
-) -> Finding:
+def _finding_row(one: Finding, seq: int) -> dict[str, Any]:
+    evidence = one.evidence
+    return {
+        "id": one.id,
+        "asset": one.asset,
+        "signal": one.signal,
+        "detector": one.detector,
+        "since_at": to_datetime(one.since_ns),
+        "until_at": None if one.until_ns is None else to_datetime(one.until_ns),
+        "score": one.score,
+        "message": one.message,
+        "seq": seq,
+        "p": evidence.p,
+        "expected_per_day": evidence.expected_per_day,
+        "centre": evidence.centre,
+        "spread": evidence.spread,
+        "contributions": Jsonb([[part.signal, part.share, part.sign] for part in evidence.contributions]),
+        "regime": evidence.regime,
+        "model": evidence.model,
+        "earlier": evidence.earlier,
+    }
+
+
+def _finding(row: tuple[Any, ...]) -> Finding:
+    identity, asset, signal, detector, since_at, until_at, score, message, *evidence = row
     until_ns = None if until_at is None else to_ns(until_at)
-    return Finding(identity, asset, signal, detector, to_ns(since_at), until_ns, score, message)
+    p, expected_per_day, centre, spread, contributions, regime, model, earlier = evidence
+    parts = tuple(Contribution(*part) for part in contributions)
+    told = Evidence(p, expected_per_day, centre, spread, parts, regime, model, earlier)
+    return Finding(identity, asset, signal, detector, to_ns(since_at), until_ns, score, message, told)

@@ -4,7 +4,12 @@ export type MachineState = { name: string; category: string; since: string };
 export type Shift = { name: string; started_at: string; ends_at: string };
 export type Throughput = { unit: string; now_per_h: number | null; this_shift: number | null; shift: Shift | null };
 export type Freshness = { newest_at: string | null; age_s: number | null; reason: string; explanation: string };
-export type Finding = { id: string; signal: string; detector: string; since: string; score: number; message: string };
+export type Contribution = { signal: string; share: number; sign: -1 | 0 | 1 };
+export type Finding = {
+  id: string; signal: string; detector: string; since: string; score: number; message: string;
+  p?: number | null; expected_per_day?: number | null; baseline?: { centre: number; spread: number | null } | null;
+  contributions?: Contribution[]; regime?: string; model?: string; earlier?: string | null;
+};
 export type Value = { value: number | string | null; time: string | null; received_at: string | null; quality: string; fresh: boolean };
 export type Children = { running: number; down: number; total: number };
 

@@ -1,5 +1,58 @@
 -- What the migrations make on the plain edition; written by tests/store/write_schema.py.
 
+CREATE FUNCTION public.kept_for_ever() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION '% is kept for ever: rows are added, never changed', TG_TABLE_NAME;
+END $$;
+
+CREATE TABLE public.alarm (
+    id uuid NOT NULL,
+    key text NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    source text NOT NULL,
+    asset text NOT NULL,
+    scope text NOT NULL,
+    priority smallint NOT NULL,
+    phase text NOT NULL,
+    announced boolean NOT NULL,
+    raised_at timestamp with time zone,
+    at timestamp with time zone NOT NULL,
+    rule jsonb NOT NULL,
+    state jsonb NOT NULL
+);
+
+CREATE TABLE public.alarm_transition (
+    id bigint NOT NULL,
+    alarm uuid NOT NULL,
+    step integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    what text NOT NULL,
+    phase text NOT NULL,
+    occurrence integer NOT NULL,
+    priority smallint NOT NULL,
+    announced boolean NOT NULL,
+    is_grouped boolean NOT NULL,
+    value double precision,
+    message text NOT NULL,
+    operator text,
+    comment text NOT NULL,
+    action bigint,
+    detail jsonb NOT NULL,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE public.alarm_transition ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.alarm_transition_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE SEQUENCE public.batch_seq
     START WITH 1
     INCREMENT BY 1
@@ -29,7 +82,15 @@ CREATE TABLE public.finding (
     until_at timestamp with time zone,
     score double precision NOT NULL,
     message text NOT NULL,
-    seq bigint NOT NULL
+    seq bigint NOT NULL,
+    p double precision,
+    expected_per_day double precision,
+    centre double precision,
+    spread double precision,
+    contributions jsonb DEFAULT '[]'::jsonb NOT NULL,
+    regime text DEFAULT ''::text NOT NULL,
+    model text DEFAULT ''::text NOT NULL,
+    earlier uuid
 );
 
 CREATE TABLE public.gap (
@@ -101,6 +162,35 @@ CREATE TABLE public.node_schema (
     hash text NOT NULL,
     document bytea NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.notification (
+    id bigint NOT NULL,
+    transition bigint NOT NULL,
+    target text NOT NULL,
+    reason text NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    outcome text NOT NULL
+);
+
+ALTER TABLE public.notification ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.notification_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.operator_action (
+    id bigint NOT NULL,
+    key uuid NOT NULL,
+    kind text NOT NULL,
+    target text NOT NULL,
+    operator text NOT NULL,
+    comment text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    detail jsonb NOT NULL
 );
 
 CREATE TABLE public.plant (
@@ -188,6 +278,18 @@ CREATE TABLE public.watermark (
     seq bigint NOT NULL
 );
 
+ALTER TABLE ONLY public.alarm
+    ADD CONSTRAINT alarm_key_key UNIQUE (key);
+
+ALTER TABLE ONLY public.alarm
+    ADD CONSTRAINT alarm_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.alarm_transition
+    ADD CONSTRAINT alarm_transition_alarm_step_key UNIQUE (alarm, step);
+
+ALTER TABLE ONLY public.alarm_transition
+    ADD CONSTRAINT alarm_transition_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (seq);
 
@@ -218,6 +320,18 @@ ALTER TABLE ONLY public.node_epoch
 ALTER TABLE ONLY public.node_schema
     ADD CONSTRAINT node_schema_pkey PRIMARY KEY (node, hash);
 
+ALTER TABLE ONLY public.notification
+    ADD CONSTRAINT notification_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.notification
+    ADD CONSTRAINT notification_transition_target_reason_key UNIQUE (transition, target, reason);
+
+ALTER TABLE ONLY public.operator_action
+    ADD CONSTRAINT operator_action_key_key UNIQUE (key);
+
+ALTER TABLE ONLY public.operator_action
+    ADD CONSTRAINT operator_action_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.plant
     ADD CONSTRAINT plant_pkey PRIMARY KEY (revision);
 
@@ -245,17 +359,36 @@ ALTER TABLE ONLY public.transition
 ALTER TABLE ONLY public.watermark
     ADD CONSTRAINT watermark_pkey PRIMARY KEY (key);
 
+CREATE INDEX alarm_at ON public.alarm USING btree (at, id);
+
+CREATE INDEX alarm_transition_at ON public.alarm_transition USING btree (at);
+
 CREATE INDEX finding_asset ON public.finding USING btree (asset, since_at);
 
 CREATE INDEX finding_open ON public.finding USING btree (since_at) WHERE (until_at IS NULL);
 
 CREATE UNIQUE INDEX model_champion ON public.model USING btree (kind, subject) WHERE (state = 'champion'::text);
 
+CREATE INDEX operator_action_target ON public.operator_action USING btree (target, id);
+
 CREATE INDEX rejected_node_time ON public.rejected USING btree (node, rejected_at);
 
 CREATE INDEX sample_batch ON ONLY public.sample USING brin (batch) WITH (pages_per_range='16');
 
 CREATE INDEX sample_text_batch ON public.sample_text USING btree (batch);
+
+CREATE TRIGGER alarm_transition_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.alarm_transition FOR EACH STATEMENT EXECUTE FUNCTION public.kept_for_ever();
+
+CREATE TRIGGER operator_action_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.operator_action FOR EACH STATEMENT EXECUTE FUNCTION public.kept_for_ever();
+
+ALTER TABLE ONLY public.alarm_transition
+    ADD CONSTRAINT alarm_transition_action_fkey FOREIGN KEY (action) REFERENCES public.operator_action(id);
+
+ALTER TABLE ONLY public.alarm_transition
+    ADD CONSTRAINT alarm_transition_alarm_fkey FOREIGN KEY (alarm) REFERENCES public.alarm(id);
+
+ALTER TABLE ONLY public.notification
+    ADD CONSTRAINT notification_transition_fkey FOREIGN KEY (transition) REFERENCES public.alarm_transition(id);
 
 ALTER TABLE ONLY public.signal
     ADD CONSTRAINT signal_revision_fkey FOREIGN KEY (revision) REFERENCES public.plant(revision);

@@ -1,0 +1,71 @@
+"""How many alarms a day: the budget of an area, held by a closed loop, and discoveries that no budget holds back. Pure.
+
+In: p-values of assets that look odd, and the passing of time. Out: which of them are told. Time is the twin's own
+(source times), so that a replay decides alike.
+Sources: online false discovery rate by e-LOND (Xu and Ramdas 2024, arXiv:2306.01452) with equal weights over a sliding
+day; adaptive conformal inference (Gibbs and Candès 2021, arXiv:2106.00170) for the loop.
+"""
+
+import math
+from dataclasses import dataclass
+
+from twin.detect.calibrate import BLOCKS_PER_DAY, budget_level
+from twin.detect.fuse import e_value
+
+DISCOVERY_RATE = 0.1
+"""The share of false ones among discoveries that are told beyond the budget."""
+
+GAIN, RESET = 3.0, 0.5  # e-folds of the level for a day's budget over- or underspent, and per day of that
+BEND = 12.0  # e-folds at most
+SAVED_DAYS = 0.5  # budget that is not spent is kept so long
+
+
+@dataclass(slots=True)
+class AreaBudget:
+    """The state of one area's loop; all of it is numbers, so that it goes into a snapshot."""
+
+    alarms_per_day: float
+    assets: int
+    balance: float = 0.0  # alarms that may still be told; < 0: overspent
+    bend: float = 0.0  # slow correction of the level, e-folds
+    discoveries: float = 0.0  # in the last day, fading
+    told: int = 0  # since the beginning
+    days: float = 0.0  # since the beginning
+
+    @property
+    def level(self) -> float:
+        """The p-value of an asset's block below which it is told."""
+        short = min(self.balance / max(self.alarms_per_day, 1e-9), SAVED_DAYS)
+        correction = min(max(self.bend + GAIN * short, -BEND), BEND)
+        return min(budget_level(self.alarms_per_day, self.assets) * math.exp(correction), 0.5)
+
+    def expected_per_day(self, p: float) -> float:
+        """Alarms a day without a fault at the level `p`: the loop knows which level gives the budget."""
+        at_budget = budget_level(self.alarms_per_day, self.assets) * math.exp(min(max(self.bend, -BEND), BEND))
+        return self.alarms_per_day * p / at_budget
+
+    def pass_time(self, days: float) -> None:
+        """Time without an alarm earns budget, and slowly loosens the level; an overdraft tightens it."""
+        spare = self.alarms_per_day * SAVED_DAYS
+        self.balance = min(self.balance + self.alarms_per_day * days, spare)
+        short = self.balance / max(self.alarms_per_day, 1e-9)
+        self.bend = min(max(self.bend + RESET * short * days, -BEND), BEND)
+        self.discoveries *= math.exp(-days)
+        self.days += days
+
+    def is_discovery(self, p: float) -> bool:
+        """e-LOND: e ≥ tests / (rate × (discoveries + 1)), tests = blocks of all assets in a day."""
+        tests = BLOCKS_PER_DAY * max(self.assets, 1)
+        return e_value(p) >= tests / (DISCOVERY_RATE * (self.discoveries + 1.0))
+
+    def admit(self, p: float) -> bool:
+        """Whether an asset whose block has this p-value is told; the budget pays for it, unless it is a discovery."""
+        if self.is_discovery(p):
+            self.discoveries += 1.0
+            self.told += 1
+            return True
+        if p > self.level:
+            return False
+        self.balance -= 1.0
+        self.told += 1
+        return True
