@@ -33,6 +33,8 @@ TAGS = [
     {"name": "state", "description": "What the twin believes now"},
     {"name": "series", "description": "What was measured"},
     {"name": "gateways", "description": "The edge agents"},
+    {"name": "risk", "description": "The probability that a fault begins, and how far to trust it"},
+    {"name": "maintenance", "description": "What was done to the machines"},
     {"name": "health", "description": "For supervisors and monitoring"},
 ]
 

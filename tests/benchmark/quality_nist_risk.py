@@ -38,7 +38,7 @@ def measure(data: Path) -> list[Result]:
     for begin, end in pairwise(edges):
         before = np.flatnonzero(rows.at + AHEAD_H <= begin)
         tested = (rows.at >= begin) & (rows.at < end)
-        fitted = fit_hazard(_take(rows, before), values[before], names, [AHEAD_H])
+        fitted = fit_hazard(rows.take(before), values[before], names, [AHEAD_H])
         assert fitted is not None
         risks = fitted[0].predict(values[tested])
         p[tested], score[tested] = risks.p[:, 0], risks.score
@@ -91,14 +91,3 @@ def _starts(times: list[datetime], missing: set[str]) -> list[int]:
         if any(before <= day <= after for day in missing):
             found.append(at)
     return found
-
-
-def _take(rows: Rows, chosen: NDArray[np.intp]) -> Rows:
-    return Rows(
-        rows.asset[chosen],
-        rows.at[chosen],
-        rows.labels[chosen],
-        rows.weight[chosen],
-        rows.failure[chosen],
-        rows.censored,
-    )

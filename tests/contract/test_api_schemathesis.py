@@ -30,6 +30,16 @@ parameters = {{ path = "{signal}" }}
 # An end before the start, or points of a text, fit the schema and are refused all the same.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 [[operations]]
+include-operation-id = "getAssetRisk"
+parameters = {{ path = "{asset}" }}
+[[operations]]
+include-operation-id = "addMaintenanceEvents"
+# An asset that is not in the plant fits the schema, too.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id = "listMaintenanceEvents"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
+[[operations]]
 include-operation-id = "getAssetState"
 parameters = {{ path = "{asset}" }}
 """

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeVar, cast
 
 import typer
 
-from twin.commands.console import TWIN_YAML, Configuration, say, serve
+from twin.commands.console import TWIN_YAML, Configuration, quiet, say, serve
 from twin.commands.edge_cli import edge_app
 from twin.errors import ConfigError, Retryable
 
@@ -104,6 +104,23 @@ def api(config: Configuration = TWIN_YAML) -> None:
     from twin.commands.settings import load_twin
 
     serve(serve_api(load_twin(config)))
+
+
+import_app = typer.Typer(help="Take in what other systems know.", no_args_is_help=True)
+app.add_typer(import_app, name="import")
+
+
+@import_app.command("maintenance")
+def import_maintenance_file(
+    file: Annotated[Path, typer.Argument(help="CSV: asset,at,until_at,kind,component,comment.")],
+    config: Configuration = TWIN_YAML,
+) -> None:
+    """Maintenance and failures of the machines from a CSV file: all of it or, with every mistake named, nothing."""
+    from twin.commands.import_maintenance import import_maintenance
+    from twin.commands.settings import load_twin
+
+    quiet()
+    say(asyncio.run(import_maintenance(load_twin(config), file)))
 
 
 @app.command()

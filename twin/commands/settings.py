@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field, PositiveFloat
 
 from twin.ingest.sparkplug_settings import SparkplugSettings
+from twin.learn.risk_settings import RiskSettings
 from twin.settings import Document, Secret, Settings
 from twin.wire.mqtt import BrokerSettings
 
@@ -31,6 +32,7 @@ class TwinSettings(Settings):
     broker: BrokerSettings
     api: ApiAddress = ApiAddress()
     learn: LearnSettings = LearnSettings()
+    risk: RiskSettings = RiskSettings()
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 
 

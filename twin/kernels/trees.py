@@ -60,7 +60,7 @@ def flatten(trees: Sequence[NDArray[Any]], baseline: float, features: int) -> Fo
         for at, (begin, end) in left_of.items():
             node = nodes[at]
             which = int(node["feature_idx"])
-            lowest = 1 + int(np.searchsorted(cuts[which], node["num_threshold"]))
+            lowest = 1 + int(np.searchsorted(cuts[which], float(node["num_threshold"])))
             feature.append(which)
             first.append(lowest)
             last.append(_MISSING - 1 if node["missing_go_to_left"] else _MISSING)

@@ -3,27 +3,21 @@
 In: the histories of a class of assets, horizons in hours. Out: a fitted class, and assessments that name their basis.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.risk.exposure import Hours, Rows, person_period
+from twin.errors import Rejected
+from twin.risk.exposure import EVENT, UNKNOWN, Hours, Rows, person_period
 from twin.risk.features import LOAD_WINDOWS_H, History, evidence_at, features, select, use_at, use_since_renewal
 from twin.risk.hazard import HazardModel, OutOfFold, fit_hazard
+from twin.risk.statement import Assessment, Basis, Reason
 from twin.risk.weibull import Prior, Spells, chances, fit_prior
 
 Floats = NDArray[np.float64]
-
-
-class Basis(StrEnum):
-    """What a probability rests on."""
-
-    CALIBRATED = "calibrated"
-    PRIOR = "uncalibrated prior"
-    INSUFFICIENT = "insufficient data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +35,24 @@ class ClassModel:
             return Basis.CALIBRATED
         return Basis.INSUFFICIENT if self.prior is None else Basis.PRIOR
 
+    def to_bytes(self) -> bytes:
+        """For the store."""
+        if self.hazard is not None:
+            return b"H" + self.hazard.to_bytes()
+        prior = self.prior and asdict(self.prior)
+        return b"P" + json.dumps({"prior": prior, "failures": self.failures}, sort_keys=True).encode()
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A feature that raises the risk, by how much in log-odds (occlusion against the class's median)."""
-
-    feature: str
-    value: float
-    log_odds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """P(a fault begins within `horizon_h`) of one asset; without data there is no number at all."""
-
-    horizon_h: float
-    p: float | None
-    low: float | None
-    high: float | None
-    basis: Basis
-    failures: int  # of the class, that the number rests on
-    reasons: tuple[Reason, ...] = ()
+    @classmethod
+    def from_bytes(cls, block: bytes) -> "ClassModel":
+        """The model again; raises Rejected when the bytes are of no model."""
+        if block[:1] == b"H":
+            hazard = HazardModel.from_bytes(block[1:])
+            return cls(hazard, None, hazard.failures)
+        try:
+            found = json.loads(block[1:])
+            return cls(None, found["prior"] and Prior(**found["prior"]), int(found["failures"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Rejected("damaged-model", f"these are not the bytes of a model: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +82,16 @@ def make_table(
     return Table(rows, np.concatenate(parts), tuple(names))
 
 
-def before(table: Table, instant: float, horizon: float) -> Table:
-    """Only what was known at an instant: rows whose longest horizon had passed."""
-    return _take(table, np.flatnonzero(table.rows.at + horizon <= instant))
+def truncated(history: History, until: float) -> History:
+    """The history as it was known at an instant."""
+    observed = history.life.observed[history.life.observed[:, 0] < until]
+    return replace(history, life=replace(history.life, observed=np.minimum(observed, until)))
 
 
 def since(table: Table, instant: float) -> Table:
     """Only the rows from an instant on."""
-    return _take(table, np.flatnonzero(table.rows.at >= instant))
+    chosen = np.flatnonzero(table.rows.at >= instant)
+    return Table(table.rows.take(chosen), table.values[chosen], table.names)
 
 
 def fit_class(
@@ -118,19 +111,22 @@ def assess(
 ) -> list[Assessment]:
     """One asset now, per horizon."""
     at = np.array([now])
+    if any(begin <= now < end for begin, end in history.life.down.tolist()):
+        return [Assessment(horizon, None, None, None, Basis.DOWN, model.failures) for horizon in horizons]
     if model.hazard is not None:
         values, names = features(history, at, detectors)
         row = select(values, names, model.hazard.names)
         risks = model.hazard.predict(row)
         reasons = tuple(Reason(*one) for one in model.hazard.reasons(row[0]))
-        return [
+        told = [
             Assessment(horizon, float(p), float(low), float(high), Basis.CALIBRATED, model.failures, reasons)
             for horizon, p, low, high in zip(
                 model.hazard.horizons, risks.p[0], risks.low[0], risks.high[0], strict=True
             )
         ]
+        return [*told, *(_withheld(horizon, model) for horizon in horizons[len(told) :])]
     if model.prior is None or len(history.entered) == 0:
-        return [Assessment(horizon, None, None, None, Basis.INSUFFICIENT, model.failures) for horizon in horizons]
+        return [_withheld(horizon, model) for horizon in horizons]
     use, load, evidence = (
         float(use_since_renewal(history, at)[0]),
         _load(history, now),
@@ -145,6 +141,43 @@ def assess(
         Assessment(horizon, one.p, one.low, one.high, Basis.PRIOR, model.failures, reasons)
         for horizon, one in zip(horizons, chances(model.prior, own, use, load, evidence, horizons), strict=True)
     ]
+
+
+def _withheld(horizon: float, model: ClassModel) -> Assessment:
+    return Assessment(horizon, None, None, None, Basis.INSUFFICIENT, model.failures)
+
+
+def outcomes(rows: Rows) -> NDArray[np.int8]:
+    """[n, horizons]: whether a fault began within each horizon, EVENT, NO_EVENT or UNKNOWN."""
+    happened = np.logical_or.accumulate(rows.labels == EVENT, axis=1)
+    unknown = np.logical_or.accumulate(rows.labels == UNKNOWN, axis=1)
+    return np.where(happened, EVENT, np.where(unknown, UNKNOWN, 0)).astype(np.int8)
+
+
+def predict(model: ClassModel, histories: Sequence[History], table: Table, horizons: Sequence[float]) -> Floats:
+    """P of each row [n] and horizon [h] of a table, as `assess` would have said at its instant; NaN where withheld.
+
+    The prior path takes the asset's spells of before the first row.
+    """
+    found = np.full((len(table.rows), len(horizons)), np.nan)
+    if model.hazard is not None:
+        values = select(table.values, table.names, model.hazard.names)
+        found[:, : len(model.hazard.horizons)] = model.hazard.predict(values).p
+    elif model.prior is not None and len(table.rows):
+        first = float(table.rows.at.min())
+        for number, history in enumerate(histories):
+            mine = np.flatnonzero(table.rows.asset == number)
+            own = spells_of([history], first)
+            for row in mine:
+                use, load, evidence = _state(history, float(table.rows.at[row]))
+                found[row] = [one.p for one in chances(model.prior, own, use, load, evidence, horizons)]
+    return found
+
+
+def _state(history: History, now: float) -> tuple[float, float, float]:
+    """Use since renewal, load, evidence."""
+    at = np.array([now])
+    return float(use_since_renewal(history, at)[0]), _load(history, now), float(evidence_at(history, at)[0])
 
 
 def spells_of(histories: Sequence[History], until: float) -> Spells:
@@ -183,19 +216,6 @@ def _load(history: History, now: float) -> float:
     window = min(LOAD_WINDOWS_H[-1], max(1e-3, now - float(history.entered[0])))
     used = use_at(history, np.array([now - window, now]))
     return float(np.clip((used[1] - used[0]) / window, 0.0, 1.0))
-
-
-def _take(table: Table, chosen: NDArray[np.intp]) -> Table:
-    rows = table.rows
-    taken = Rows(
-        rows.asset[chosen],
-        rows.at[chosen],
-        rows.labels[chosen],
-        rows.weight[chosen],
-        rows.failure[chosen],
-        rows.censored,
-    )
-    return Table(taken, table.values[chosen], table.names)
 
 
 def hours(time_ns: NDArray[np.int64] | Sequence[int]) -> Hours:

@@ -8,7 +8,7 @@ weigh more (inverse probability of censoring; Robins and Finkelstein 2000, 10.11
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +43,24 @@ class Rows:
     labels: NDArray[np.int8]  # [n, intervals] EVENT, NO_EVENT or UNKNOWN
     weight: Hours  # [n, intervals]
     failure: NDArray[np.intp]  # [n] the failure that comes next, numbered over all lives; -1: none is known
+    to_failure: Hours  # [n] hours until then; inf: none is known
     censored: int  # labels that maintenance has made unknown
+
+    def take(self, chosen: NDArray[np.intp]) -> "Rows":
+        """The chosen rows."""
+        return Rows(
+            self.asset[chosen],
+            self.at[chosen],
+            self.labels[chosen],
+            self.weight[chosen],
+            self.failure[chosen],
+            self.to_failure[chosen],
+            self.censored,
+        )
+
+    def within(self, intervals: int) -> "Rows":
+        """The same rows with the first intervals only."""
+        return replace(self, labels=self.labels[:, :intervals], weight=self.weight[:, :intervals])
 
     def __len__(self) -> int:
         return len(self.at)
@@ -86,7 +103,7 @@ def person_period(
         seen = np.minimum(to_failure, end) - begin
         weight[:, number] = np.minimum(np.exp(treatment_rate * np.where(alive, seen, 0.0)), _MOST_WEIGHT)
         begin = end
-    return Rows(asset, at, labels, weight, failure, censored)
+    return Rows(asset, at, labels, weight, failure, to_failure, censored)
 
 
 def _grid(life: Life, step: float, burn_in: float, since: float | None) -> Hours:

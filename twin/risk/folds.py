@@ -10,15 +10,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-GROUPS, ORIGINS = 5, 3
+_GROUPS, _ROLLING_GROUPS, _ORIGINS = 5, 3, 2
 
 
 def folds(
     asset: NDArray[np.intp], at: NDArray[np.float64], horizon: float, *, rolling: bool
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """(train, test) row numbers; `horizon` is how long after its instant a row's label is known."""
-    groups = _groups(asset)
-    edges = np.quantile(at, np.linspace(0, 1, ORIGINS + 2)) if rolling else np.array([-np.inf, -np.inf, np.inf])
+    groups = _groups(asset, _ROLLING_GROUPS if rolling else _GROUPS)
+    edges = np.quantile(at, np.linspace(0, 1, _ORIGINS + 2)) if rolling else np.array([-np.inf, -np.inf, np.inf])
     edges[-1] = np.inf
     for begin, end in pairwise(edges[1:]):
         known = at + horizon <= begin if rolling else np.ones(len(at), bool)
@@ -31,7 +31,7 @@ def folds(
                 yield train, test
 
 
-def _groups(asset: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Assets in `GROUPS` groups; one group when there are fewer assets than that."""
+def _groups(asset: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """Assets in `most` groups; all in one where there are fewer assets than that."""
     names, number = np.unique(asset, return_inverse=True)
-    return number % GROUPS if len(names) >= GROUPS else np.zeros(len(asset), np.intp)
+    return number % most if len(names) >= most else np.zeros(len(asset), np.intp)

@@ -18,6 +18,7 @@ from twin.risk.folds import folds
 
 Floats = NDArray[np.float64]
 FEWEST_FAILURES = 20  # below that a probability would be invented
+FEWEST_TESTED = 10  # of them, in each interval, of models that had not seen them: what the curve is made from
 _ROUNDS = (10, 20, 40, 70, 100)  # of boosting; the number is chosen out of fold
 _HALF_LIFE_SHARE = 0.25  # of the history: how fast an old label stops to speak for today's base rate
 
@@ -58,7 +59,7 @@ class HazardModel:
         p, low, high = (np.stack(one, axis=1) for one in columns)
         return Risks(p, low, high, score)
 
-    def reasons(self, row: Floats, most: int = 5) -> list[tuple[str, float, float]]:
+    def reasons(self, row: Floats, most: int = 5) -> list[tuple[str, float | None, float]]:
         """The features that raise this row's score most: (name, its value, log-odds).
 
         By occlusion: what the score loses when the feature alone takes its usual value.
@@ -70,7 +71,8 @@ class HazardModel:
             self.forest, with_interval(without, last)
         )
         order = np.argsort(-lost, kind="stable")[:most]
-        return [(self.names[at], float(row[at]), float(lost[at])) for at in order if lost[at] > 0]
+        known = [None if np.isnan(value) else float(value) for value in row]
+        return [(self.names[at], known[at], float(lost[at])) for at in order if lost[at] > 0]
 
     def to_bytes(self) -> bytes:
         """For the store."""
@@ -117,28 +119,46 @@ class OutOfFold:
 def fit_hazard(
     rows: Rows, values: Floats, names: Sequence[str], horizons: Sequence[float], *, rolling: bool = True
 ) -> tuple[HazardModel, list[OutOfFold]] | None:
-    """Fit and calibrate; None when there are fewer than `FEWEST_FAILURES` different failures.
+    """Fit and calibrate as many horizons, from the shortest on, as the failures allow; None when not even that one.
 
     `values` [n, f] are the features of `rows`; `rolling` when their instants are on a common scale.
     """
-    if rows.events() < FEWEST_FAILURES:
+    for count in range(len(horizons), 0, -1):
+        fitted = _fit_horizons(rows.within(count), values, names, horizons[:count], rolling=rolling)
+        if fitted is not None:
+            return fitted
+    return None
+
+
+def _fit_horizons(
+    rows: Rows, values: Floats, names: Sequence[str], horizons: Sequence[float], *, rolling: bool
+) -> tuple[HazardModel, list[OutOfFold]] | None:
+    everything = np.arange(len(rows))
+    if rows.events() < FEWEST_FAILURES or not all(
+        _failures(rows, everything, number) >= FEWEST_TESTED for number in range(len(horizons))
+    ):
         return None
     rounds, outside = _out_of_fold(rows, values, max(horizons), rolling=rolling)
-    curves: list[Calibration] = []
-    shifts: list[float] = []
-    for number, one in enumerate(outside):
-        failures = len(np.unique(rows.failure[one.row[one.label == EVENT]]))
-        if failures < FEWEST_FAILURES // 2:
-            return None  # of what could be scored without having been seen, too little has failed
-        curve = calibrate(one.score, one.label, one.weight, failures)
-        curves.append(curve)
-        shifts.append(_shift(rows, one, curve, failures) if rolling else 0.0)
-        del number
-    forest = _fit(rows, values, np.arange(len(rows)), rounds, seeds=(0, 1, 2))
-    with np.errstate(all="ignore"):
-        usual = np.array([np.nan if np.isnan(column).all() else np.nanmedian(column) for column in values.T])
-    model = HazardModel(tuple(names), tuple(horizons), forest, tuple(curves), tuple(shifts), usual, rows.events())
-    return model, outside
+    tested = [_failures(rows, one.row, number) for number, one in enumerate(outside)]
+    if min(tested) < FEWEST_TESTED or not all(0 < one.label.mean() < 1 for one in outside):
+        return None
+    curves = tuple(
+        calibrate(one.score, one.label, one.weight, count) for one, count in zip(outside, tested, strict=True)
+    )
+    shifts = tuple(
+        _shift(rows, one, curve, count) if rolling else 0.0
+        for one, curve, count in zip(outside, curves, tested, strict=True)
+    )
+    forest = _fit(rows, values, everything, rounds, seeds=(0, 1, 2))
+    known = np.isfinite(values).any(axis=0)
+    usual = np.full(values.shape[1], np.nan)
+    usual[known] = np.nanmedian(values[:, known], axis=0)
+    return HazardModel(tuple(names), tuple(horizons), forest, curves, shifts, usual, rows.events()), outside
+
+
+def _failures(rows: Rows, chosen: NDArray[np.intp], interval: int) -> int:
+    """Different failures that labels of this interval stand for."""
+    return len(np.unique(rows.failure[chosen[rows.labels[chosen, interval] == EVENT]]))
 
 
 def with_interval(values: Floats, number: int) -> Floats:

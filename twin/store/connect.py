@@ -15,9 +15,11 @@ from twin.store.findings import Findings
 from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
 from twin.store.jobs import Jobs
+from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.plants import Plants
+from twin.store.risks import Risks
 from twin.store.samples import Samples
 from twin.store.states import States
 
@@ -38,6 +40,8 @@ class Store:
     actions: Actions
     jobs: Jobs
     models: Models
+    maintenance: Maintenance
+    risks: Risks
 
     @property
     def edition(self) -> Edition:
@@ -67,4 +71,6 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Actions(database),
             Jobs(database),
             Models(database),
+            Maintenance(database),
+            Risks(database),
         )
