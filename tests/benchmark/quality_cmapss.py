@@ -20,7 +20,8 @@ from twin.risk.rul import fit_rul
 from twin.risk.trend import standardise, trend_features
 
 SUITE = "risk"
-CAP, SOON, SEEDS = 125.0, 30.0, 5
+CAP, SOON = 125.0, 30.0
+SEEDS = {"FD001": 5, "FD002": 2}  # the second has three times the rows
 CYCLES_AFTER = 1_000.0  # an engine that has failed is known to have failed
 Floats = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ def _measure(folder: Path, name: str) -> list[Result]:
 def _life(name: str, engines: Engines, tested: Engines, left: Floats) -> list[Result]:
     at_end = tested.cycle == tested.last
     truth, figures, inside, width = left[at_end], [], [], []
-    for seed in range(SEEDS):
+    for seed in range(SEEDS[name]):
         model = fit_rul(
             engines.features, engines.last - engines.cycle, engines.unit, _names(engines), cap=CAP, seed=10 * seed
         )
@@ -67,7 +68,7 @@ def _life(name: str, engines: Engines, tested: Engines, left: Floats) -> list[Re
         width.append(np.mean(high - low))
     capped, score, uncapped, raw_score = np.mean(figures, axis=0)
     goal = {"FD001": 11.5, "FD002": 13.5}[name]
-    what = f"C-MAPSS {name}, mean of {SEEDS} seeds: "
+    what = f"C-MAPSS {name}, mean of {SEEDS[name]} seeds: "
     return [
         Result(f"Q6-{name}-rmse", what + "RMSE, labels capped at 125", capped, "cycles", f"≤ {goal}", capped <= goal, "LSTM 14.9, STAR 10.6" if name == "FD001" else "DCNN 22.4, STAR 13.5"),
         Result(f"Q6-{name}-score", what + "PHM08 score, labels capped at 125", score, "", "(reported)", True),

@@ -41,7 +41,7 @@ def machine(rng: np.random.Generator, hours: float, *, mean_h: float = 40.0) -> 
 @pytest.fixture(scope="module")
 def fitted() -> tuple[list[History], ClassModel]:
     rng = np.random.default_rng(3)
-    machines = [machine(rng, 450.0) for _ in range(6)]
+    machines = [machine(rng, 350.0) for _ in range(6)]
     table = make_table(machines, HORIZONS, ["drift"], step=1.0, burn_in=0.5)
     return machines, fit_class(machines, table, HORIZONS)[0]
 

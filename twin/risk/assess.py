@@ -98,7 +98,7 @@ def fit_class(
     histories: Sequence[History], table: Table, horizons: Sequence[float], *, mtbf_h: float | None = None
 ) -> tuple[ClassModel, list[OutOfFold]]:
     """The better path that the data allows; with the out-of-fold scores of the calibrated one."""
-    spells = spells_of(histories, float(np.max(table.rows.at, initial=-np.inf)))
+    spells = spells_of(histories, np.inf)
     failures = int(spells.failed.sum())
     fitted = fit_hazard(table.rows, table.values, table.names, horizons) if len(table.rows) else None
     if fitted is not None:
@@ -205,10 +205,15 @@ def spells_of(histories: Sequence[History], until: float) -> Spells:
 
 
 def _prior(histories: Sequence[History], table: Table, spells: Spells, mtbf_h: float | None) -> Prior | None:
-    at_faults = [evidence_at(one, one.life.failures - 1e-3) for one in histories]
+    at_faults = [evidence_at(one, _known_failures(one) - 1e-3) for one in histories]
     exposed = [evidence_at(one, table.rows.at[table.rows.asset == number]) for number, one in enumerate(histories)]
     evidence = np.concatenate([np.empty(0), *exposed])
     return fit_prior(spells, np.concatenate([np.empty(0), *at_faults]), evidence, np.ones(len(evidence)), mtbf_h=mtbf_h)
+
+
+def _known_failures(history: History) -> Hours:
+    life = history.life
+    return life.failures[life.failures <= np.max(life.observed, initial=-np.inf)]
 
 
 def _load(history: History, now: float) -> float:

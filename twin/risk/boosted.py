@@ -40,6 +40,7 @@ def fit_forest(
 
 
 def _fit(rows: Floats, target: Floats, weight: Floats | None, kind: str, trees: int, seed: int, rate: float) -> Any:  # noqa: ANN401 - scikit-learn has no types
+    import threadpoolctl
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     make = cast("Any", HistGradientBoostingClassifier if kind == "hazard" else HistGradientBoostingRegressor)
@@ -54,7 +55,8 @@ def _fit(rows: Floats, target: Floats, weight: Floats | None, kind: str, trees: 
         early_stopping=False,
         random_state=seed,
     )
-    return model.fit(rows, target, sample_weight=weight)
+    with cast("Any", threadpoolctl).threadpool_limits(1):  # many tiny steps: threads would wait for each other
+        return model.fit(rows, target, sample_weight=weight)
 
 
 def _shrunk(nodes: NDArray[Any], count: int) -> NDArray[Any]:

@@ -4,9 +4,9 @@ SELECT asset, array_agg(at ORDER BY at), array_agg(category ORDER BY at)
 
 -- findings: what was found on every asset in [start, end), by asset and detector
 SELECT asset, detector, array_agg(since_at ORDER BY since_at, id),
-       array_agg(coalesce(until_at, '9999-12-31') ORDER BY since_at, id), array_agg(coalesce(-log(p), 1) ORDER BY since_at, id)
-  FROM (SELECT id, asset, detector, since_at, until_at, greatest(p, 1e-30) AS p FROM finding
-         WHERE since_at >= %(start)s AND since_at < %(end)s) AS found
+       array_agg(coalesce(until_at, '9999-12-31') ORDER BY since_at, id),
+       array_agg(CASE WHEN p IS NULL THEN 1 ELSE -log(greatest(p, 1e-30)) END ORDER BY since_at, id)
+  FROM finding WHERE since_at >= %(start)s AND since_at < %(end)s
  GROUP BY asset, detector;
 
 -- alarms: when alarms of every asset were raised and cleared in [start, end), by asset; not those of the risk itself
