@@ -31,6 +31,7 @@ format: environment ## mend what can be mended by machine
 bench: page ## measure speed and memory, write benchmarks/*.json and docs/benchmarks.md
 	@sh setup/environment.sh bench
 	@sh setup/test-programs.sh
+	@$(VENV)/python setup/peers.py bench
 	$(VENV)/python -m tests.benchmark $(ARGS)
 
 bench-quality: ## DATA=folder with recordings: quality against published results, into the same files

@@ -30,10 +30,10 @@ class LastRead:
     def take(self, readings: Sequence[Reading]) -> None:
         """These are on disk now."""
         until_ns = self._until_ns
-        for reading in readings:
-            time_ns = min(reading.source_ns, reading.received_ns)
-            if time_ns > until_ns.get(reading.handle, time_ns):
-                until_ns[reading.handle] = time_ns
+        for handle, source_ns, _, _, _, received_ns in readings:
+            time_ns = min(received_ns, source_ns)
+            if time_ns > until_ns.get(handle, time_ns):
+                until_ns[handle] = time_ns
 
     def begin(self, now_ns: int) -> None:
         """Signals that nobody has ever read are accounted for from now on."""

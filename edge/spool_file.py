@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,6 +29,7 @@ from twin.wire.schema import NodeSchema
 logger = logging.getLogger(__name__)
 
 _END_OF_TIME_NS = 1 << 63
+_source_ns = itemgetter(1)
 _FEW = 1_000  # batches that wait: of so many the oldest reading is looked for
 _ROOM = 128  # a full spool frees this part of its cap at once, so that it is not busy dropping all the time
 
@@ -187,7 +189,7 @@ class SpoolFile:
     def _insert(self, readings: Sequence[Reading], gaps: Sequence[Gap], lane: Lane, schema_hash: str) -> None:
         now_ns = self._clock()
         number = self.counters.last_number + 1
-        times = [reading.source_ns for reading in readings]
+        times = tuple(map(_source_ns, readings))
         first_ns, newest_ns = (min(times), max(times)) if times else (0, 0)
         if newest_ns >= _END_OF_TIME_NS or first_ns < 0:
             raise Rejected("out-of-range", f"source times from {first_ns} to {newest_ns} ns do not fit the column")

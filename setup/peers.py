@@ -1,4 +1,7 @@
-"""Installs the peers that the tests talk to: an OPC UA server and Sparkplug nodes that this project did not write."""
+"""Installs the peers that the tests talk to: an OPC UA server and Sparkplug nodes that this project did not write.
+
+`peers.py bench` installs what the benchmarks compare with, too.
+"""
 
 import subprocess
 import sys
@@ -6,18 +9,17 @@ from pathlib import Path
 
 from page import ROOT, install
 
-PYTHON_PEERS = ROOT / ".cache" / "peers"
 
-
-def install_python() -> None:
-    """An environment of their own, because they pin old versions of what we use."""
-    lock, stamp = ROOT / "setup" / "peers.lock", PYTHON_PEERS / ".installed-from"
+def install_python(name: str) -> None:
+    """setup/<name>.lock into .cache/<name>: an environment of its own, because they pin old versions of what we use."""
+    lock, folder = ROOT / "setup" / f"{name}.lock", ROOT / ".cache" / name
+    stamp = folder / ".installed-from"
     if stamp.exists() and stamp.read_text() == lock.read_text():
         return
-    sys.stderr.write("==> installing the Python peers\n")
+    sys.stderr.write(f"==> installing the Python {name}\n")
     uv = str(Path(sys.executable).parent / "uv")
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(PYTHON_PEERS)], check=True)
-    into = ["--python", str(PYTHON_PEERS / "bin" / "python"), "--require-hashes"]
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
+    into = ["--python", str(folder / "bin" / "python"), "--require-hashes"]
     subprocess.run([uv, "pip", "install", "--quiet", *into, "-r", str(lock)], check=True)
     stamp.write_text(lock.read_text())
 
@@ -25,4 +27,6 @@ def install_python() -> None:
 if __name__ == "__main__":
     for peers in ("opcua", "sparkplug"):
         install(ROOT / "tests" / "peers" / peers)
-    install_python()
+    install_python("peers")
+    if "bench" in sys.argv[1:]:
+        install_python("thingsboard")

@@ -118,8 +118,7 @@ class ServerClock:
         """
         if not readings:
             return False
-        adjusted = self._shifted(readings) if self.correction_ns else readings
-        return self._ahead(adjusted) or _backward(adjusted, last_ns)
+        return self._impossible(self._shifted(readings) if self.correction_ns else readings, last_ns)
 
     def adjust(
         self, readings: list[Reading], last_ns: Mapping[int, int], lost: Container[int] = frozenset()
@@ -130,7 +129,7 @@ class ServerClock:
         self._learn(readings)
         if self.correction_ns:
             readings = self._shifted(readings)
-        if self._ahead(readings) or _backward(readings, last_ns):
+        if self._impossible(readings, last_ns):
             return self._replaced(readings, last_ns, lost)
         return readings
 
@@ -151,8 +150,12 @@ class ServerClock:
         by_ns, flag = self.correction_ns, Quality.TIME_ADJUSTED
         return [one._replace(source_ns=max(one.source_ns + by_ns, 1), quality=one.quality | flag) for one in readings]
 
-    def _ahead(self, readings: Sequence[Reading]) -> bool:
-        return max(map(_source_ns, readings)) > readings[-1].received_ns + self._tolerance_ns
+    def _impossible(self, readings: Sequence[Reading], last_ns: Mapping[int, int]) -> bool:
+        """Whether one is ahead of us, older than what its item had before, or of a clock that was never set."""
+        sources = tuple(map(_source_ns, readings))
+        if max(sources) > readings[-1].received_ns + self._tolerance_ns or min(sources) < _CLOCKS_ARE_SET_NS:
+            return True
+        return any(map(lt, sources, map(last_ns.get, map(_handle, readings), sources)))
 
     def _replaced(self, readings: Sequence[Reading], last_ns: Mapping[int, int], lost: Container[int]) -> list[Reading]:
         """Item by item: what cannot be right gets the receive time, and never one that its item had already."""
@@ -170,11 +173,3 @@ class ServerClock:
             newest[one.handle] = max(before_ns, one.source_ns)
             found.append(one)
         return found
-
-
-def _backward(readings: Sequence[Reading], last_ns: Mapping[int, int]) -> bool:
-    """Whether an item has an older source time than it had before, or one that no clock should show."""
-    sources = tuple(map(_source_ns, readings))
-    if min(sources) < _CLOCKS_ARE_SET_NS:
-        return True
-    return any(map(lt, sources, map(last_ns.get, map(_handle, readings), sources)))

@@ -232,7 +232,7 @@ class Decoder:
         if not self._known.issuperset(handles) or not self._text.isdisjoint(handles):
             return False
         sources = times(columns[layout.source]) if layout.source >= 0 else None
-        servers = times(columns[layout.server]) if layout.server >= 0 else repeat(0)
+        servers = self._servers(layout, columns, sources)
         if sources is None or servers is None:
             return False
         if layout.source_pico >= 0:
@@ -243,6 +243,16 @@ class Decoder:
         fields = zip(handles, sources, values, qualities, servers, repeat(received_ns), strict=False)
         publication.readings.extend(map(_new, repeat(Reading), fields))
         return True
+
+    @staticmethod
+    def _servers(
+        layout: Layout, columns: list[tuple[Any, ...]], sources: list[int] | None
+    ) -> "list[int] | repeat[int] | None":
+        if layout.server < 0:
+            return repeat(0)
+        if layout.source >= 0 and columns[layout.server] == columns[layout.source]:
+            return sources
+        return times(columns[layout.server])
 
     @staticmethod
     def _qualities(publication: Publication, statuses: tuple[int, ...]) -> Iterable[int]:

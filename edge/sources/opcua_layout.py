@@ -47,6 +47,9 @@ AFTER = [Layout(mask, None) for mask in range(64)]
 
 def times(ticks: tuple[int, ...]) -> list[int] | None:
     """A column of DateTimes in ns, or None when one of them is out of range."""
+    first = ticks[0]
+    if ticks[-1] == first and ticks.count(first) == len(ticks):  # a server that reads all of its items at once
+        return [(first - EPOCH_TICKS) * 100] * len(ticks) if EPOCH_TICKS < first <= LAST_TICKS else None
     if min(ticks) <= EPOCH_TICKS or max(ticks) > LAST_TICKS:
         return None
     return [(tick - EPOCH_TICKS) * 100 for tick in ticks]

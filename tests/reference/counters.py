@@ -21,6 +21,7 @@ class Counter:
     rollovers: int = 0
     resets: int = 0
     glitches: int = 0
+    unsure: int = 0
     held: list[tuple[int, int]] = field(default_factory=list)  # (value, ns) that do not follow from `last`
     increments: list[int] = field(default_factory=list)  # times, since the last gap
 
@@ -56,6 +57,7 @@ class Counter:
         if target >= self.last:
             if not follows:
                 return target - self.last
+            self.unsure = min(self.unsure + floor(possible), 2_000_000_000)
             self.resets += 1
             return 0
         candidates = [self.modulus] if self.modulus else [m for m in MODULI if m > self.highest]
@@ -65,7 +67,9 @@ class Counter:
                 self.rollovers += 1
                 return target + modulus - self.last
         self.resets += 1
-        return target if target <= possible else 0
+        seen = target if target <= possible else 0
+        self.unsure = min(self.unsure + floor(possible) - seen, 2_000_000_000)
+        return seen
 
     def _credit(self, parts: int, now_ns: int) -> None:
         if parts <= 0:
@@ -80,5 +84,7 @@ class Counter:
         self.increments.append(now_ns)
 
     def _believe(self, value: int, now_ns: int) -> None:
+        if self.modulus is not None and value >= self.modulus:
+            self.modulus = None
         self.last, self.last_ns, self.held = value, now_ns, []
         self.highest = max(self.highest, value)

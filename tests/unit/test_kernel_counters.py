@@ -1,12 +1,14 @@
 """The counter kernel against its plain-loop twin and against the truth: exact totals whatever the controller does."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reference.counters import Counter
-from twin.kernels.counters import count
+from twin.kernels.counters import count, increments
 from twin.kernels.layout import count_block
 
 SECOND = 1_000_000_000
@@ -30,10 +32,11 @@ def equal(record, plain):
     assert int(record["last"]) == plain.last
     assert int(record["modulus"]) == (plain.modulus or 0)
     assert float(record["max_rate"]) == plain.rate
-    assert [int(record[name]) for name in ("rollovers", "resets", "glitches")] == [
+    assert [int(record[name]) for name in ("rollovers", "resets", "glitches", "unsure")] == [
         plain.rollovers,
         plain.resets,
         plain.glitches,
+        plain.unsure,
     ]
 
 
@@ -102,6 +105,62 @@ def test_totals_are_exact_through_rollovers_resets_glitches_and_gaps(history):
     record["modulus"] = modulus
     feed(record, samples)
     assert int(record["total"]) == truth
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), st.data())
+def test_what_a_series_brought_adds_up_to_the_total_wherever_it_is_cut(history, data):
+    samples, truth, modulus = history
+    time = np.array([at for at, _ in samples])
+    reading = np.array([value for _, value in samples], np.float64)
+    cut = data.draw(st.integers(0, len(samples)))
+    record = new()
+    record["modulus"] = modulus
+    found = []
+    for part in (slice(0, cut), slice(cut, None)):
+        n = len(time[part])
+        since, parts, estimated = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.bool_)
+        increments(record, time[part], reading[part], np.ones(n, np.bool_), GAP_NS, since, parts, estimated)
+        found += zip(since.tolist(), time[part].tolist(), parts.tolist(), estimated.tolist(), strict=True)
+    made = [one for one in found if one[2]]
+    assert sum(one[2] for one in made) == truth == int(record["total"])
+    assert sum(one[2] for one in made if one[3]) == int(record["estimated"])
+    assert all(before[1] <= after[0] < after[1] for before, after in itertools.pairwise(made))
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), st.randoms(use_true_random=False))
+def test_duplicates_and_another_order_change_nothing_once_the_store_has_sorted_them(history, chance):
+    samples, truth, modulus = history
+    arrived = samples + chance.sample(samples, len(samples) // 3)
+    chance.shuffle(arrived)
+    record = new()
+    record["modulus"] = modulus
+    feed(record, sorted(dict(arrived).items()))
+    assert int(record["total"]) == truth
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 9), st.integers(1, 5), st.integers(50, 400))
+def test_what_a_reset_may_have_swallowed_is_bounded(before, lost, after, shown):
+    """The machine makes `lost` parts between the last sample and the reset: nobody can see them, but their bound is told."""
+    record, now = new(), START
+    for k in range(before):
+        now += SECOND
+        feed(record, [(now, shown + k)])
+    for k in range(after + 1):
+        now += SECOND
+        feed(record, [(now, k)])
+    truth = before - 1 + lost + after
+    assert int(record["total"]) <= truth <= int(record["total"]) + int(record["unsure"])
+
+
+def test_a_value_that_the_modulus_cannot_show_refutes_it():
+    record = new()
+    feed(record, [(START + k * SECOND, (995 + k) % 1000) for k in range(10)])
+    assert int(record["modulus"]) == 1000
+    feed(record, [(START + (10 + k) * SECOND, 5 + 9 * k) for k in range(200)])
+    assert int(record["modulus"]) == 0
 
 
 def test_a_rollover_teaches_the_modulus():

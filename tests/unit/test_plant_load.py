@@ -241,3 +241,29 @@ def test_units_that_plants_use_are_units(unit):
 @pytest.mark.parametrize("unit", ["m/", "(", "3", "parsnip", "m**", "/", "kg)", "m;s"])
 def test_what_is_no_unit_is_refused_without_an_accident(unit):
     assert not is_unit(unit)
+
+
+def test_a_packml_state_says_category_and_reason_and_the_file_stands_above_it(plant_file):
+    states = "0: { name: held, packml: Held }, 1: { name: run, packml: Execute, reason: quality }"
+    path = plant_file(
+        GOOD.replace('0: { name: "off", category: NotAvailable }, 1: { name: running, category: Executing }', states)
+    )
+    found = load_plant(path).signal("hall/metal/press-08/state").states
+    assert (found[0].category, found[0].reason) == (Category.NOT_EXECUTING, "held")
+    assert (found[1].category, found[1].reason) == (Category.EXECUTING, "quality")
+
+
+def test_ideal_cycle_and_microstop_come_from_the_unit_else_from_the_nearest_type(plant_file):
+    text = GOOD.replace(
+        "  press:\n    extends: thing\n", "  press:\n    extends: thing\n    ideal_cycle_s: 12\n    microstop_s: 0\n"
+    )
+    text = text.replace("saw: { type: thing,", "saw: { type: thing, ideal_cycle_s: 3.5,")
+    plant = load_plant(plant_file(text))
+    press, saw = plant.asset("hall/metal/press-09"), plant.asset("hall/wood/saw-line/saw")
+    assert (press.ideal_cycle_s, press.microstop_s) == (12, 0)
+    assert (saw.ideal_cycle_s, saw.microstop_s) == (3.5, 60)
+
+
+def test_a_stop_reason_that_nobody_knows_is_named(plant_file):
+    with pytest.raises(ConfigError, match="reason"):
+        load_plant(plant_file(GOOD.replace("name: running,", "name: running, reason: bad-mood,")))

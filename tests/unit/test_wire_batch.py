@@ -110,6 +110,14 @@ def test_every_bit_of_every_reading_and_gap_comes_back(rows, holes):
     assert found.gaps == tuple(holes)
 
 
+@given(st.lists(readings, min_size=1, max_size=60), st.sets(st.sampled_from(["source_ns", "server_ns", "received_ns"])))
+def test_what_one_message_brings_at_one_time_comes_back(rows, alike):
+    same = {name: getattr(rows[0], name) for name in alike}
+    rows = [row._replace(**same) for row in rows]
+    for _ in range(2):  # the second has handles that were coded before
+        assert [plain(row) for row in decode(pack(rows)).readings()] == [plain(row) for row in in_wire_order(rows)]
+
+
 @given(
     st.lists(st.integers(0, 3), min_size=1, max_size=200),
     st.sampled_from([1, 1000, 10**6, 10**9]),

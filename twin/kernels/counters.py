@@ -18,6 +18,7 @@ RATE_SLACK = 1.5
 RATE_KEEP = 0.99  # the learnt greatest rate forgets by this, per increment
 FAST_STREAK = 4  # samples of a rising series that is faster than believed before it is believed
 MODULI = (1_000, 10_000, 1 << 15, 1 << 16, 100_000, 1_000_000, 1 << 31, 1 << 32)
+MOST_UNSURE = 2_000_000_000
 EXACT_MAX = 9_007_199_254_740_992.0  # 2**53
 
 
@@ -74,13 +75,17 @@ def credit(counter: Record, parts: int, since: int, time: int, gap_ns: int) -> N
 
 @compiled
 def settle_jump(counter: Record, fast: bool) -> int:
-    """Parts between `last` and `held_first`, now that a second sample has confirmed that the series goes on there."""
+    """Parts between `last` and `held_first`, now that a second sample has confirmed that the series goes on there.
+
+    What was made between the last sample and a reset is never shown; `unsure` grows by as much as that can have been.
+    """
     last = int(counter["last"])
     target = int(counter["held_first"])
     possible = allowed(float(counter["max_rate"]), int(counter["held_first_time"]) - int(counter["last_time"]))
     if target >= last:
         if fast:
             return target - last
+        counter["unsure"] = min(int(counter["unsure"]) + math.floor(possible), MOST_UNSURE)
         counter["resets"] = int(counter["resets"]) + 1  # somebody has preset it; how much of it was made is unknown
         return 0
     modulus = int(counter["modulus"])
@@ -95,7 +100,9 @@ def settle_jump(counter: Record, fast: bool) -> int:
                 counter["rollovers"] = int(counter["rollovers"]) + 1
                 return target + candidate - last
     counter["resets"] = int(counter["resets"]) + 1
-    return target if target <= possible else 0
+    since_reset = target if target <= possible else 0
+    counter["unsure"] = min(int(counter["unsure"]) + math.floor(possible) - since_reset, MOST_UNSURE)
+    return since_reset
 
 
 @compiled
@@ -112,7 +119,9 @@ def hold(counter: Record, value: int, time: int) -> None:
 
 @compiled
 def believe(counter: Record, value: int, time: int) -> None:
-    """`value` is the counter's value now."""
+    """`value` is the counter's value now; one that a modulus cannot show refutes the modulus."""
+    if int(counter["modulus"]) <= value:
+        counter["modulus"] = 0
     counter["last"] = value
     counter["last_time"] = time
     counter["held_streak"] = 0
@@ -160,3 +169,30 @@ def count(
     counter["held"] = value
     counter["held_time"] = time
     counter["held_streak"] = streak + 1
+
+
+@compiled
+def increments(
+    counter: Record,
+    time: NDArray[np.int64],
+    reading: NDArray[np.float64],
+    good: NDArray[np.bool_],
+    gap_ns: int,
+    since: NDArray[np.int64],
+    parts: NDArray[np.int64],
+    estimated: NDArray[np.bool_],
+) -> None:
+    """Advance one `layout.COUNT` record by a whole series: sample e brought `parts[e]`, made in (since[e], time[e]].
+
+    time: [n] ns UTC, ascending; reading: [n] parts; good: [n], the others are passed over;
+    out, all [n]: since in ns UTC; estimated: counted across a gap, so exact in number only.
+    """
+    nowhere = np.zeros(0, np.int64)
+    for e in range(time.shape[0]):
+        total_before = int(counter["total"])
+        estimated_before = int(counter["estimated"])
+        since[e] = counter["last_time"]
+        if good[e]:
+            count(counter, time[e], reading[e], gap_ns, nowhere, 0, 0)
+        parts[e] = int(counter["total"]) - total_before
+        estimated[e] = int(counter["estimated"]) > estimated_before

@@ -154,7 +154,7 @@ COUNT = np.dtype(
         ("resets", np.int32),
         ("glitches", np.int32),
         ("head", np.int32),  # increments ever pushed to the two rings
-        ("spare", np.int32),
+        ("unsure", np.int32),  # parts that resets may have swallowed, at most
         ("recent_time", np.int64, (RECENT,)),
         ("recent_count", np.int64, (RECENT,)),
     ]

@@ -170,8 +170,8 @@ def _states(unit: _Unit, name: str, signal: SignalText) -> Iterator[Problem]:
         yield unit.origin(name, "kind"), "a state needs its codes; add states: <name of a set under states>"
     elif signal.role == "machine-state":
         for code, state in unit.text.states.get(signal.states, {}).items():
-            if state.category is None:
-                message = "a machine state needs an OPC 40001-1 category; add category: Executing or another"
+            if state.category is None and state.packml is None:
+                message = "a machine state needs an OPC 40001-1 category; add category: Executing or another, or packml"
                 yield ("states", signal.states, code), message
 
 

@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, P
 
 from twin.plant.alarm import Priority
 from twin.plant.calendar import Hours
-from twin.plant.tree import Category, Kind
+from twin.plant.elements import Element, StopReason
+from twin.plant.packml import PackMlState
+from twin.plant.tree import Category, Kind, OperationMode
 from twin.settings import Settings
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -119,10 +121,14 @@ class CalendarText(Settings):
 
 
 class StateText(Settings):
-    """A state's name and, for machine states, its OPC 40001-1 category."""
+    """A state's name and, for machine states, its OPC 40001-1 category or its PackML state."""
 
     name: Name
     category: Category | None = None
+    packml: PackMlState | None = None
+    mode: OperationMode | None = None
+    reason: StopReason | None = None
+    element: Element | None = None
 
 
 class AlarmText(Settings):
@@ -157,6 +163,7 @@ class SignalText(Settings):
     period_s: PositiveFloat | None = None
     stale_after_s: PositiveFloat | None = None
     states: str | None = None
+    parts_per_count: PositiveInt | None = None
     alarms: AlarmTexts | None = None  # null takes away what a type further up has
 
 
@@ -165,6 +172,8 @@ class TypeText(Settings):
 
     title: str | None = None
     extends: str | None = None
+    ideal_cycle_s: PositiveFloat | None = None
+    microstop_s: NonNegativeFloat | None = None
     signals: dict[Name, SignalText] = Field(default_factory=dict[Name, SignalText])
 
 
@@ -175,6 +184,8 @@ class UnitText(Settings):
     title: str | None = None
     calendar: str | None = None
     capacity: PositiveInt | None = None
+    ideal_cycle_s: PositiveFloat | None = None
+    microstop_s: NonNegativeFloat | None = None
     signals: dict[Name, SignalText] = Field(default_factory=dict[Name, SignalText])
 
 

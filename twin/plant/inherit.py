@@ -1,8 +1,9 @@
 """Types with inheritance → the whole signals of one unit. In: `types` of the document. Out: merged `SignalText`s."""
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
-from twin.plant.document import AlarmName, AlarmText, AlarmTexts, PlantText, SignalText
+from twin.plant.document import AlarmName, AlarmText, AlarmTexts, PlantText, SignalText, UnitText
 
 
 def lineage(text: PlantText, name: str) -> list[str]:
@@ -50,3 +51,9 @@ def _alarms_over(older: AlarmTexts, newer: AlarmTexts) -> AlarmTexts:
         else:
             merged[name] = before.model_copy(update={key: getattr(alarm, key) for key in alarm.model_fields_set})
     return merged
+
+
+def nearest(text: PlantText, unit: UnitText, key: Literal["ideal_cycle_s", "microstop_s"]) -> float | None:
+    """A figure of the unit, else of the nearest type that gives it."""
+    givers = [unit, *(text.types[name] for name in lineage(text, unit.type))]
+    return next((value for value in (getattr(giver, key) for giver in givers) if value is not None), None)

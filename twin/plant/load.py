@@ -10,10 +10,11 @@ from twin.plant.alarm import STALE
 from twin.plant.alarm_specs import alarm_specs
 from twin.plant.calendar import Calendar, PlannedStop, ShiftPattern
 from twin.plant.check import problems
-from twin.plant.document import CalendarText, PlantText, SignalText
+from twin.plant.document import CalendarText, PlantText, SignalText, StateText, UnitText
 from twin.plant.flow import Buffer
-from twin.plant.inherit import merged_signals
-from twin.plant.tree import Asset, Kind, MachineState, Plant, Signal
+from twin.plant.inherit import merged_signals, nearest
+from twin.plant.packml import MEANINGS
+from twin.plant.tree import MICROSTOP_S, Asset, Kind, MachineState, Plant, Signal
 from twin.plant.walk import links, walk
 from twin.settings import Document
 
@@ -51,7 +52,7 @@ def compile_plant(text: PlantText, fingerprint: str) -> Plant:
         asset, unit = place.asset, place.unit
         merged = merged_signals(text, unit.type, unit.signals) if unit else {}
         own = [_signal(text, asset.path, name, signal) for name, signal in merged.items()]
-        assets.append(_with_signals(asset, own))
+        assets.append(_asset(text, asset, unit, own))
         signals += own
         if unit and unit.capacity:
             buffers[asset.path] = Buffer(asset.path, unit.capacity)
@@ -67,9 +68,16 @@ def compile_plant(text: PlantText, fingerprint: str) -> Plant:
     )
 
 
-def _with_signals(asset: Asset, own: list[Signal]) -> Asset:
-    paths = tuple(signal.path for signal in own)
-    return replace(asset, signals=paths)
+def _asset(text: PlantText, asset: Asset, unit: UnitText | None, own: list[Signal]) -> Asset:
+    if unit is None:
+        return asset
+    microstop_s = nearest(text, unit, "microstop_s")
+    return replace(
+        asset,
+        signals=tuple(signal.path for signal in own),
+        ideal_cycle_s=nearest(text, unit, "ideal_cycle_s"),
+        microstop_s=MICROSTOP_S if microstop_s is None else microstop_s,
+    )
 
 
 def _signal(text: PlantText, asset: str, name: str, signal: SignalText) -> Signal:
@@ -89,12 +97,21 @@ def _signal(text: PlantText, asset: str, name: str, signal: SignalText) -> Signa
         role=signal.role,
         period_s=period_s,
         stale_after_s=stale_after_s,
-        states={code: MachineState(one.name, one.category or "") for code, one in states.items()},
+        states={code: _state(one) for code, one in states.items()},
         resolution=signal.resolution,
         alarms=tuple(
             replace(alarm, after_s=alarm.after_s or _STALE_ALARM * stale_after_s) if alarm.name == STALE else alarm
             for alarm in alarm_specs(asset, name, signal)
         ),
+        parts_per_count=signal.parts_per_count or 1,
+    )
+
+
+def _state(text: StateText) -> MachineState:
+    """What the file says itself stands above what its PackML state says."""
+    category, reason = MEANINGS[text.packml] if text.packml else ("", "")
+    return MachineState(
+        text.name, text.category or category, text.mode or "", text.reason or reason, text.element or ""
     )
 
 

@@ -11,7 +11,10 @@ from functools import cached_property
 
 from twin.plant.alarm import AlarmSpec
 from twin.plant.calendar import Calendar
+from twin.plant.elements import Element, StopReason
 from twin.plant.flow import Buffer, Link
+
+MICROSTOP_S = 60.0
 
 
 class Level(StrEnum):
@@ -41,13 +44,37 @@ class Category(StrEnum):
     EXECUTING = "Executing"
 
 
+class OperationMode(StrEnum):
+    """OPC 40001-1 MachineryOperationMode."""
+
+    NONE = "None"
+    MAINTENANCE = "Maintenance"
+    SETUP = "Setup"
+    PROCESSING = "Processing"
+
+
 ROLES: Mapping[str, Kind] = {
     "machine-state": Kind.STATE,
     "good-count": Kind.COUNTER,
     "scrap-count": Kind.COUNTER,
+    "rework-count": Kind.COUNTER,
+    "total-count": Kind.COUNTER,  # good, scrap and rework together
     "move-count": Kind.COUNTER,
+    "lift-count": Kind.COUNTER,
+    "box-count": Kind.COUNTER,
+    "teu-count": Kind.COUNTER,
+    "rehandle-count": Kind.COUNTER,
     "cycle-time": Kind.MEASUREMENT,
+    "turn-time": Kind.MEASUREMENT,  # of the truck or carrier that has just left
     "buffer-level": Kind.MEASUREMENT,
+    "operation-mode": Kind.STATE,
+    "twist-lock": Kind.STATE,
+    "spreader-mode": Kind.STATE,
+    "hoist-load": Kind.MEASUREMENT,
+    "trolley-position": Kind.MEASUREMENT,
+    "reefer-plugged": Kind.STATE,
+    "reefer-setpoint": Kind.MEASUREMENT,
+    "reefer-return": Kind.MEASUREMENT,
     "order": Kind.TEXT,
     "program": Kind.TEXT,
 }
@@ -60,6 +87,9 @@ class MachineState:
 
     name: str
     category: Category | str
+    mode: OperationMode | str = ""  # the operation mode that this state says, "" = none
+    reason: StopReason | str = ""  # why it stands, "" = unknown or does not stand
+    element: Element | str = ""  # a time element that this state always is, whatever the table says
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +109,7 @@ class Signal:
     stale_after_s: float
     states: Mapping[int, MachineState]  # {} unless kind is state
     resolution: float | None  # the sensor's step, in `unit`
+    parts_per_count: int = 1  # of a counter: a tool with four cavities makes four parts per shot
     alarms: tuple[AlarmSpec, ...] = ()
 
 
@@ -94,6 +125,8 @@ class Asset:
     parent: str | None
     signals: tuple[str, ...]  # paths
     calendar: str  # the nearest one above it
+    ideal_cycle_s: float | None = None  # planned run time per part (ISO 22400 PRI); None = learnt
+    microstop_s: float = MICROSTOP_S  # a stop that is shorter is a minor stop
 
 
 @dataclass(frozen=True)

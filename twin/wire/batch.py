@@ -44,7 +44,6 @@ _CRC = struct.Struct("<I")
 _LANE_AT = 3
 _LENGTH = struct.Struct("<I")
 _handle = itemgetter(0)
-_value = itemgetter(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +108,9 @@ def encode(
             int64, handles 31 bits, qualities one octet).
     """
     ordered = sorted(readings, key=_handle)
-    numeric, textual = ordered, list[Reading]()
-    if str in set(map(type, map(_value, ordered))):
-        numeric = [reading for reading in ordered if not isinstance(reading.value, str)]
+    columns, textual = tuple(zip(*ordered, strict=True)), list[Reading]()
+    if ordered and str in set(map(type, columns[2])):
+        columns = tuple(zip(*(reading for reading in ordered if not isinstance(reading.value, str)), strict=True))
         textual = [reading for reading in ordered if isinstance(reading.value, str)]
     if ordered and not 0 <= ordered[0].handle <= ordered[-1].handle <= MOST_HANDLE:
         raise Rejected("out-of-range", f"handles {ordered[0].handle} to {ordered[-1].handle} do not fit")
@@ -119,7 +118,7 @@ def encode(
     if len(ordered) > MOST_READINGS or len(gaps) > MOST_GAPS or named > MOST_READINGS:
         raise Rejected("too-large", f"{len(ordered)} readings and {len(gaps)} gaps do not fit into one batch")
     try:
-        body = b"".join([*_put_rows(numeric), *_put_texts(textual), _put_gaps(gaps)])
+        body = b"".join([*_put_numbers(columns), *_put_texts(textual), _put_gaps(gaps)])
     except (OverflowError, ValueError) as error:
         raise Rejected("out-of-range", f"a time or quality does not fit its column: {error}") from error
     if len(body) > MOST_BODY_BYTES:
@@ -128,7 +127,7 @@ def encode(
     try:
         head = _HEADER.pack(
             MAGIC, FORMAT, lane, bytes.fromhex(epoch), number, bytes.fromhex(schema_hash),
-            len(numeric), len(textual), len(gaps), created_ns, len(name),
+            len(ordered) - len(textual), len(textual), len(gaps), created_ns, len(name),
         )  # fmt: skip
     except struct.error as error:
         raise Rejected("out-of-range", f"batch {number} made at {created_ns} ns has no header: {error}") from error
@@ -205,10 +204,9 @@ def _decompress(frame: memoryview) -> bytes:
         raise Rejected("malformed", f"the body cannot be decompressed: {error}") from error
 
 
-def _put_rows(rows: list[Reading]) -> list[bytes]:
-    if not rows:
+def _put_numbers(columns: tuple[tuple[Any, ...], ...]) -> list[bytes]:
+    if not columns:
         return [put_integers(())] * 4 + [put_floats(())]
-    columns = tuple(zip(*rows, strict=True))
     return [*_put_columns(columns), put_floats(columns[2], grouped=_grouped(columns[0]))]
 
 
@@ -231,9 +229,16 @@ def _put_columns(columns: tuple[tuple[Any, ...], ...]) -> list[bytes]:
         put_integers(sources, grouped=_grouped(handles)),
         present,
         put_integers(stamped, reference=references),
-        put_integers([at - at % 1000 for at in received], reference=sources),
+        put_integers(_whole_us(received), reference=sources),
         bytes(qualities),
     ]
+
+
+def _whole_us(times: tuple[int, ...]) -> Sequence[int]:
+    first = times[0]
+    if times[-1] == first and times.count(first) == len(times):  # one message brought them all
+        return (first - first % 1000,) * len(times)
+    return [at - at % 1000 for at in times]
 
 
 def _grouped(handles: Sequence[int]) -> bool:

@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from itertools import accumulate
 from operator import sub
 
@@ -156,7 +157,9 @@ def put_integers(values: Sequence[int], *, reference: Sequence[int] | None = Non
     """
     if not values:
         return _constant(0, 0)
-    low, high = min(values), max(values)
+    first = values[0]
+    steady = values[-1] == first and values.count(first) == len(values)
+    low, high = (first, first) if steady else (min(values), max(values))
     if low < -WRAP >> 1 or high >= WRAP >> 1:
         raise OverflowError(f"{low} or {high} has more than 64 bits")
     if low == high:
@@ -181,8 +184,9 @@ def put_integers(values: Sequence[int], *, reference: Sequence[int] | None = Non
     return _HEAD.pack(Coding.PLANES, relative, width, len(ticks), low % WRAP, unit) + _shuffle(array("Q", ticks), width)
 
 
-def put_ascending(values: Sequence[int]) -> bytes:
-    """The same for values ≥ 0 that never fall: a sorted column of handles."""
+@lru_cache(maxsize=4)
+def put_ascending(values: tuple[int, ...]) -> bytes:
+    """The same for values ≥ 0 that never fall: a sorted column of handles, which many batches have alike."""
     if not values or values[0] == values[-1]:
         return _constant(values[0] if values else 0, len(values))
     return _put_steps(values, 0, 1)

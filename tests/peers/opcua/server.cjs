@@ -3,7 +3,8 @@
 // --security FOLDER: with FOLDER/server.pem and server-key.pem, secured endpoints only, for the user edge (password secret)
 // and for user certificates in FOLDER/users; --policies A,B and --modes A,B narrow what it offers, --wary: it accepts
 // no client that nobody has moved from keys/rejected to keys/trusted/certs beside the log.
-// Writes each tick to the log, "<source time in ns> <count>", before any of its nodes has the value count + n / 1000.
+// Writes each tick to the log, "<source time in ns> <count>", before any of its nodes has the value count + n / 1000;
+// with --walk it has the value of a sensor instead, and late ticks are made up for.
 const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
@@ -24,6 +25,7 @@ const { values: asked } = parseArgs({
     log: { type: "string" },
     items: { type: "string", default: "20" },
     hz: { type: "string", default: "10" },
+    walk: { type: "boolean", default: false },
     limit: { type: "string", default: "0" },
     history: { type: "string", default: "0" },
     "per-subscription": { type: "string", default: "100000" },
@@ -54,6 +56,20 @@ async function secured(folder) {
     allowAnonymous: false,
     userManager: { isValidUser: (name, password) => name === "edge" && password === "secret" },
     userCertificateManager: users,
+  };
+}
+
+// A process that drifts, with noise, read by five kinds of sensors: [middle, swing, steps per unit].
+const SENSORS = [[20, 10, 10], [4, 1.5, 100], [1500, 200, 1], [0.8, 0.3, 1000], [55, 15, 20]];
+
+function walkers(count) {
+  let seed = 1;
+  const chance = () => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) / 2 ** 32 - 0.5;
+  const level = new Float64Array(count);
+  return (number) => {
+    const [middle, swing, steps] = SENSORS[number % SENSORS.length];
+    level[number] = 0.95 * level[number] + chance();
+    return Math.round((middle + swing * (0.3 * level[number] + 0.07 * chance())) * steps) / steps;
   };
 }
 
@@ -159,6 +175,7 @@ async function main() {
     nodes.forEach((node) => space.installHistoricalDataNode(node, { maxOnlineValues: Number(asked.history) }));
   }
   const log = fs.openSync(asked.log, "a");
+  const walk = asked.walk ? walkers(nodes.length) : null;
   let count = 0;
   let last = 0;
   function tick() {
@@ -167,11 +184,19 @@ async function main() {
     count += 1;
     fs.writeSync(log, `${last}000000 ${count}\n`);
     nodes.forEach((node, number) =>
-      node.setValueFromSource({ dataType: DataType.Double, value: count + number / 1000 }, StatusCodes.Good, now),
+      node.setValueFromSource({ dataType: DataType.Double, value: walk ? walk(number) : count + number / 1000 }, StatusCodes.Good, now),
     );
   }
+  const period = 1000 / Number(asked.hz);
+  let due = Date.now();
+  function steadily() {
+    tick();
+    due = Math.max(due + period, Date.now() - 60_000);
+    setTimeout(steadily, Math.max(0.7 * period, due - Date.now())); // it leaves out what changes within 50 ms
+  }
   tick();
-  setInterval(tick, 1000 / Number(asked.hz));
+  if (walk) steadily();
+  else setInterval(tick, period);
   await server.start();
   console.log(`ready ${asked.port}`);
 }
