@@ -72,6 +72,7 @@ async def say(dsn: str, hours: float) -> None:
     assert [one.outcome for one in turns] == [Outcome.DONE] * 2, turns
 
 
+@pytest.mark.timeout(600)
 async def test_as_faults_come_in_a_machine_gets_a_prior_and_then_a_calibrated_risk(dsn: str) -> None:
     async with open_store(dsn) as store:
         await keep_worn_cranes(store, 25)
@@ -143,6 +144,7 @@ async def test_the_simulated_plants_own_faults_become_failures_and_few_of_them_g
             assert (risk.p is None) == (risk.basis.value != "uncalibrated prior")
 
 
+@pytest.mark.timeout(600)
 def test_maintenance_is_imported_whole_or_not_at_all(dsn: str, tmp_path: Path) -> None:
     def run(file: Path) -> "subprocess.CompletedProcess[str]":
         environment = {**os.environ, "FABRIQUAY_DSN": dsn, "FABRIQUAY_BROKER_PASSWORD": "none"}
