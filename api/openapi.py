@@ -32,6 +32,10 @@ TAGS = [
     {"name": "plant", "description": "What exists: assets, signals, flow"},
     {"name": "state", "description": "What the twin believes now"},
     {"name": "series", "description": "What was measured"},
+    {
+        "name": "figures",
+        "description": "What the plant achieves, where it is held up, and what these figures are made of",
+    },
     {"name": "forecasts", "description": "What will probably be produced, and how right earlier forecasts were"},
     {"name": "gateways", "description": "The edge agents"},
     {"name": "risk", "description": "The probability that a fault begins, and how far to trust it"},

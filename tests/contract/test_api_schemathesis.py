@@ -42,6 +42,23 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
 [[operations]]
 include-operation-id = "getAssetState"
 parameters = {{ path = "{asset}" }}
+[[operations]]
+include-operation-id = "getKpis"
+parameters = {{ under = "{asset}" }}
+# An end before the start fits the schema and is refused all the same; so is a window that is too long.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id = "getBottlenecks"
+parameters = {{ under = "{asset}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id = "getLineage"
+parameters = {{ asset = "{mill}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id = "reclassifyInterval"
+parameters = {{ path = "{mill}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 """
 
 
@@ -74,7 +91,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 @pytest.mark.parametrize(("signal", "asset"), [(CURRENT, MILL), (ORDER, "factory"), (f"{MILL}/state", "terminal")])
 def test_every_answer_is_as_the_openapi_document_says(address: str, tmp_path: Path, signal: str, asset: str) -> None:
     configuration = tmp_path / "schemathesis.toml"
-    configuration.write_text(CONFIGURATION.format(signal=signal, asset=asset))
+    configuration.write_text(CONFIGURATION.format(signal=signal, asset=asset, mill=MILL))
     program = Path(sys.executable).parent / "schemathesis"
     command = [
         program,
@@ -110,5 +127,10 @@ def test_the_openapi_document_reads_well(address: str) -> None:
                 assert parameter["description"], f"{where} {parameter['name']}"
     assert len(names) == sum(len(methods) for methods in document["paths"].values())
     series = document["paths"]["/v1/signals/{path}/series"]["get"]["responses"]["200"]["content"]
-    assert set(series) == {"application/json", "text/csv", "application/vnd.apache.arrow.stream"}
+    assert set(series) == {
+        "application/json",
+        "text/csv",
+        "application/vnd.apache.arrow.stream",
+        "application/vnd.apache.parquet",
+    }
     assert "HTTPValidationError" not in json.dumps(document)

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from twin.commands.kpi_store import KpiStore
 from twin.commands.settings import TwinSettings
 from twin.errors import ConfigError
 from twin.learn.housekeeping import models_trim
 from twin.learn.job import Job, Outcome, Turn
+from twin.learn.kpi_buckets import kpi_buckets
 from twin.learn.risk_jobs import RiskStore, risk_score, risk_train
 from twin.learn.run import chosen, run_learn, run_once
 from twin.plant.load import load_plant
@@ -29,6 +31,7 @@ def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, setting
     """
     risk = RiskStore(store.risks, store.maintenance, store.models, signal_ids)
     jobs = [
+        kpi_buckets(plant, KpiStore(store)),
         risk_train(plant, risk, settings.risk),
         risk_score(plant, risk, settings.risk),
         models_trim(store.models),

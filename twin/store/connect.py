@@ -16,6 +16,7 @@ from twin.store.forecasts import Forecasts
 from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
 from twin.store.jobs import Jobs
+from twin.store.kpis import KpiBuckets
 from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
@@ -23,6 +24,7 @@ from twin.store.plants import Plants
 from twin.store.risks import Risks
 from twin.store.samples import Samples
 from twin.store.states import States
+from twin.store.units import Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Store:
     maintenance: Maintenance
     risks: Risks
     forecasts: Forecasts
+    kpis: KpiBuckets
+    units: Units
 
     @property
     def edition(self) -> Edition:
@@ -76,4 +80,6 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Maintenance(database),
             Risks(database),
             Forecasts(database),
+            KpiBuckets(database),
+            Units(database),
         )
