@@ -28,8 +28,10 @@ from api.routes import (
     intervals,
     kpis,
     live,
+    maintenance,
     maintenance_windows,
     plant,
+    risk,
     signals,
 )
 from api.security import Guard
@@ -71,6 +73,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         kpis,
         intervals,
         forecasts,
+        risk,
+        maintenance,
         gateways,
         health,
         live,

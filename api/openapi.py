@@ -42,6 +42,8 @@ TAGS = [
     },
     {"name": "forecasts", "description": "What will probably be produced, and how right earlier forecasts were"},
     {"name": "gateways", "description": "The edge agents"},
+    {"name": "risk", "description": "The probability that a fault begins, and how far to trust it"},
+    {"name": "maintenance", "description": "What was done to the machines"},
     {"name": "health", "description": "For supervisors and monitoring"},
 ]
 

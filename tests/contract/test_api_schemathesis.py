@@ -44,6 +44,16 @@ include-operation-id-regex = "^(addNewNormal|getAlarmReports|listAlarms)$"
 parameters = {{ under = "{asset}" }}
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
 [[operations]]
+include-operation-id = "getAssetRisk"
+parameters = {{ path = "{asset}" }}
+[[operations]]
+include-operation-id = "addMaintenanceEvents"
+# An asset that is not in the plant fits the schema, too.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id = "listMaintenanceEvents"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
+[[operations]]
 include-operation-id = "getAssetState"
 parameters = {{ path = "{asset}" }}
 [[operations]]

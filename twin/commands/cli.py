@@ -146,6 +146,23 @@ def api(config: Configuration = TWIN_YAML) -> None:
     serve(serve_api(load_twin(config)))
 
 
+import_app = typer.Typer(help="Take in what other systems know.", no_args_is_help=True)
+app.add_typer(import_app, name="import")
+
+
+@import_app.command("maintenance")
+def import_maintenance_file(
+    file: Annotated[Path, typer.Argument(help="CSV: asset,at,until_at,kind,component,comment.")],
+    config: Configuration = TWIN_YAML,
+) -> None:
+    """Maintenance and failures of the machines from a CSV file: all of it or, with every mistake named, nothing."""
+    from twin.commands.import_maintenance import import_maintenance
+    from twin.commands.settings import load_twin
+
+    quiet()
+    say(asyncio.run(import_maintenance(load_twin(config), file)))
+
+
 @app.command()
 def migrate(config: Configuration = TWIN_YAML) -> None:
     """Bring the database's schema up to date and register the plant's signals."""

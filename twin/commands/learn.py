@@ -2,7 +2,8 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from twin.commands.kpi_store import KpiStore
@@ -11,6 +12,7 @@ from twin.errors import ConfigError
 from twin.learn.housekeeping import models_trim
 from twin.learn.job import Job, Outcome, Turn
 from twin.learn.kpi_buckets import kpi_buckets
+from twin.learn.risk_jobs import RiskStore, risk_score, risk_train
 from twin.learn.run import chosen, run_learn, run_once
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
@@ -21,13 +23,19 @@ _log = logging.getLogger(__name__)
 _HEAD = ("job", "last turn", "outcome", "next turn", "what was done")
 
 
-def make_jobs(plant: Plant, store: Store, settings: TwinSettings) -> list[Job]:
+def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, settings: TwinSettings) -> list[Job]:
     """Every job, in the order in which `--once` runs them.
 
     Raises:
         ConfigError: `learn.period_s` names a job that does not exist.
     """
-    jobs = [kpi_buckets(plant, KpiStore(store)), models_trim(store.models)]
+    risk = RiskStore(store.risks, store.maintenance, store.models, signal_ids)
+    jobs = [
+        kpi_buckets(plant, KpiStore(store)),
+        risk_train(plant, risk, settings.risk),
+        risk_score(plant, risk, settings.risk),
+        models_trim(store.models),
+    ]
     periods = settings.learn.period_s
     if unknown := sorted(set(periods) - {job.name for job in jobs}):
         known = ", ".join(job.name for job in jobs)
@@ -39,18 +47,19 @@ async def learn(settings: TwinSettings, names: Sequence[str] = ()) -> None:
     """Run the jobs, or the named ones, in their rhythm until cancelled."""
     plant = load_plant(settings.plant)
     async with open_store(settings.database) as store:
-        await store.plants.register(plant)
-        jobs = chosen(make_jobs(plant, store, settings), names)
+        jobs = chosen(make_jobs(plant, await store.plants.register(plant), store, settings), names)
         _log.info("jobs: %s", ", ".join(f"{job.name} every {job.period_s:g} s" for job in jobs))
         await run_learn(jobs, store.jobs)
 
 
-async def learn_once(settings: TwinSettings, names: Sequence[str] = ()) -> list[Turn]:
+async def learn_once(
+    settings: TwinSettings, names: Sequence[str] = (), *, clock: Callable[[], int] = time.time_ns
+) -> list[Turn]:
     """One turn of each job, or of the named ones, now."""
     plant = load_plant(settings.plant)
     async with open_store(settings.database) as store:
-        await store.plants.register(plant)
-        return await run_once(chosen(make_jobs(plant, store, settings), names), store.jobs)
+        jobs = chosen(make_jobs(plant, await store.plants.register(plant), store, settings), names)
+        return await run_once(jobs, store.jobs, clock=clock)
 
 
 async def last_turns(settings: TwinSettings) -> list[Turn]:
