@@ -127,12 +127,12 @@ async def test_a_machine_that_will_probably_fail_is_expected_to_make_less(store)
 
     async def mill_fails(units, now_ns):
         risk = Assessment(8.0, 0.9, 0.8, 0.95, Basis.CALIBRATED, 40)
-        return outlook_of(units, {MILL: Statement(MILL, now_ns, (risk,))}, {})
+        return outlook_of(units, {MILL: Statement(MILL, now_ns, (risk,), 1)}, {})
 
     await jobs(store, mill_fails)["forecast"].run(to_ns(NOW))
-    mill, other = (
+    mill, other = [
         (await store.forecasts.latest([path], "day", to_ns(NOW)))[1] for path in (MILL, "factory/machining/mill-2")
-    )
+    ]
     assert mill.adjusted_mean < 0.9 * mill.centre
     assert other.adjusted_mean == other.centre
     assert mill.adjusted[1] <= mill.quantiles[1]

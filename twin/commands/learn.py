@@ -9,9 +9,12 @@ from datetime import datetime
 from twin.commands.kpi_store import KpiStore
 from twin.commands.settings import TwinSettings
 from twin.errors import ConfigError
+from twin.forecast.adjust import FaultOutlook
+from twin.learn.forecasts import Outlook, forecast_jobs
 from twin.learn.housekeeping import models_trim
 from twin.learn.job import Job, Outcome, Turn
 from twin.learn.kpi_buckets import kpi_buckets
+from twin.learn.outlook import outlook_of
 from twin.learn.risk_jobs import RiskStore, risk_score, risk_train
 from twin.learn.run import chosen, run_learn, run_once
 from twin.plant.load import load_plant
@@ -20,6 +23,7 @@ from twin.store.connect import Store, open_store
 from twin.store.times import to_datetime
 
 _log = logging.getLogger(__name__)
+_FAILURES_NS = 8 * 7 * 86_400_000_000_000
 _HEAD = ("job", "last turn", "outcome", "next turn", "what was done")
 
 
@@ -34,6 +38,7 @@ def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, setting
         kpi_buckets(plant, KpiStore(store)),
         risk_train(plant, risk, settings.risk),
         risk_score(plant, risk, settings.risk),
+        *forecast_jobs(plant, store.production, _faults(store), store.forecasts),
         models_trim(store.models),
     ]
     periods = settings.learn.period_s
@@ -41,6 +46,17 @@ def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, setting
         known = ", ".join(job.name for job in jobs)
         raise ConfigError(f"learn.period_s: no job {', '.join(unknown)}; there are: {known}")
     return [dataclasses.replace(job, period_s=periods.get(job.name, job.period_s)) for job in jobs]
+
+
+def _faults(store: Store) -> Outlook:
+    """What the newest statements of risk and the failures of the last weeks say of units."""
+
+    async def outlook(units: Sequence[str], now_ns: int) -> FaultOutlook:
+        statements = {one.asset: one for one in await store.risks.latest()}
+        failures = await store.production.failures(units, now_ns - _FAILURES_NS, now_ns)
+        return outlook_of(units, statements, failures)
+
+    return outlook
 
 
 async def learn(settings: TwinSettings, names: Sequence[str] = ()) -> None:
