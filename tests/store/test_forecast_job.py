@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from psycopg.types.json import Jsonb
-from twin.risk.statement import Assessment, Basis, Statement
 
 from twin.forecast.hours import hours_of
 from twin.forecast.series import series_of
 from twin.learn.forecasts import forecast_jobs, producing
 from twin.learn.outlook import outlook_of
 from twin.plant.load import load_plant
+from twin.risk.statement import Assessment, Basis, Statement
 from twin.store.times import to_ns
 from twin.throughput.buckets import AMOUNTS
 
