@@ -165,3 +165,20 @@ async def test_time_alone_ends_a_shelving_and_a_gateway_raises_its_own_alarm(sto
         (gateway,) = await kept(store, offline, What.RAISED)
         assert (await kept(store, HI, What.UNSHELVED))[-1].at_ns == until_ns
     assert (gateway.phase, gateway.message) == (Phase.UNACKNOWLEDGED, "gateway edge-1 is offline")
+
+
+async def test_a_new_normal_reaches_the_detectors_and_the_snapshot_knows_of_it(store):
+    ids = await store.plants.register(PLANT)
+    async with monitored(store, ids) as (monitor, _):
+        await until(monitor.ready.is_set, "replay")
+        (committed,) = await store.samples.commit([admitted(random_rows(2, 400), 1)])
+        await monitor.judge([committed])
+        await until(lambda: monitor.engine.state.seq == committed.seq, "the batch")
+        before = monitor.engine.snapshot()
+        order = Order(uuid.uuid4(), ActionKind.NEW_NORMAL, f"{SAW}/current", T0 + 500 * S, "Kim", "new tool", {})
+        await store.actions.add(order)
+        await until(lambda: monitor.alarms.book.action == 1, "the action")
+        after = monitor.engine.snapshot()
+        kept_snapshot = await store.states.load_snapshot("monitor")
+    assert after != before
+    assert kept_snapshot == (committed.seq, after)
