@@ -19,6 +19,8 @@ from api.feed import LiveFeed
 from api.hub import Hub
 from api.metrics import Metrics
 from api.routes import (
+    alarm_figures,
+    alarms,
     assets,
     forecasts,
     gateways,
@@ -27,6 +29,7 @@ from api.routes import (
     kpis,
     live,
     maintenance,
+    maintenance_windows,
     plant,
     risk,
     signals,
@@ -64,6 +67,9 @@ def create_app(settings: ApiSettings) -> FastAPI:
         plant,
         assets,
         signals,
+        alarm_figures,
+        alarms,
+        maintenance_windows,
         kpis,
         intervals,
         forecasts,

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar, cast
 
 import typer
 
+from twin.commands.alarms_cli import alarms_app
 from twin.commands.console import TWIN_YAML, Configuration, quiet, say, serve
 from twin.commands.edge_cli import edge_app
 from twin.errors import ConfigError, Retryable
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(edge_app, name="edge")
+app.add_typer(alarms_app, name="alarms")
 
 Error = TypeVar("Error", bound=BaseException)
 

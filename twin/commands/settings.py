@@ -7,7 +7,9 @@ from pydantic import Field, PositiveFloat
 
 from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.learn.risk_settings import RiskSettings
+from twin.notify.settings import NotifySettings
 from twin.settings import Document, Secret, Settings
+from twin.state.alarm_policy import AlarmPolicy
 from twin.wire.mqtt import BrokerSettings
 
 
@@ -33,6 +35,8 @@ class TwinSettings(Settings):
     api: ApiAddress = ApiAddress()
     learn: LearnSettings = LearnSettings()
     risk: RiskSettings = RiskSettings()
+    alarms: AlarmPolicy = AlarmPolicy()
+    notify: NotifySettings = NotifySettings()
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 
 

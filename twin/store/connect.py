@@ -20,6 +20,7 @@ from twin.store.kpis import KpiBuckets
 from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
+from twin.store.notifications import Notifications
 from twin.store.plants import Plants
 from twin.store.risks import Risks
 from twin.store.samples import Samples
@@ -41,6 +42,7 @@ class Store:
     gateways: Gateways
     alarms: Alarms
     actions: Actions
+    notifications: Notifications
     jobs: Jobs
     models: Models
     maintenance: Maintenance
@@ -75,6 +77,7 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Gateways(database),
             Alarms(database),
             Actions(database),
+            Notifications(database),
             Jobs(database),
             Models(database),
             Maintenance(database),
