@@ -96,7 +96,7 @@ async def test_as_faults_come_in_a_machine_gets_a_prior_and_then_a_calibrated_ri
         assert report["failures"] >= 20
         assert sum(one["rows"] for one in report["horizons"]["8"]["diagram"]) == report["horizons"]["8"]["rows"]
     async with running_api(api_settings(dsn=dsn)) as api:
-        await asyncio.wait_for(api.parts.link.opened(), 30)
+        await asyncio.wait_for(api.parts.link.opened(), 100)
         answer = (await api.http.get(f"/v1/assets/{WORN[0]}/risk")).json()
         assert answer["horizons"][0]["calibrated"] is True
         assert answer["horizons"][0]["failures"] >= 20
@@ -175,7 +175,7 @@ def test_maintenance_is_imported_whole_or_not_at_all(dsn: str, tmp_path: Path) -
 async def test_maintenance_is_told_by_the_api_all_of_it_or_none(dsn: str) -> None:
     event = {"asset": WORN[1], "at": "2026-04-01T10:00:00+02:00", "kind": "repair", "component": "hoist"}
     async with running_api(api_settings(dsn=dsn)) as api:
-        await asyncio.wait_for(api.parts.link.opened(), 30)
+        await asyncio.wait_for(api.parts.link.opened(), 100)
         refused = await api.http.post("/v1/maintenance-events", json=[event, {**event, "asset": "nowhere"}])
         assert refused.status_code == 422
         assert refused.json()["errors"][0]["field"] == "body.1"
