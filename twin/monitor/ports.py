@@ -47,6 +47,23 @@ class States(Protocol):
         ...
 
 
+class StoredBank(Protocol):
+    """A version of an asset's fitted bank."""
+
+    @property
+    def version(self) -> int: ...  # noqa: D102
+    @property
+    def params(self) -> bytes: ...  # noqa: D102
+
+
+class Models(Protocol):
+    """Fitted models."""
+
+    async def champions(self, kind: str) -> Sequence[StoredBank]:
+        """The model in use of every subject."""
+        ...
+
+
 class MonitorStore(Protocol):
     """The parts of the store that the monitor uses."""
 
@@ -56,3 +73,5 @@ class MonitorStore(Protocol):
     def findings(self) -> Findings: ...  # noqa: D102
     @property
     def states(self) -> States: ...  # noqa: D102
+    @property
+    def models(self) -> Models: ...  # noqa: D102
