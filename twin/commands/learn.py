@@ -2,11 +2,12 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from twin.commands.settings import TwinSettings
 from twin.errors import ConfigError
+from twin.learn.banks import fit_banks
 from twin.learn.housekeeping import models_trim
 from twin.learn.job import Job, Outcome, Turn
 from twin.learn.run import chosen, run_learn, run_once
@@ -19,14 +20,13 @@ _log = logging.getLogger(__name__)
 _HEAD = ("job", "last turn", "outcome", "next turn", "what was done")
 
 
-def make_jobs(plant: Plant, store: Store, settings: TwinSettings) -> list[Job]:
+def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, settings: TwinSettings) -> list[Job]:
     """Every job, in the order in which `--once` runs them.
 
     Raises:
         ConfigError: `learn.period_s` names a job that does not exist.
     """
-    del plant  # of which jobs fit models
-    jobs = [models_trim(store.models)]
+    jobs = [fit_banks(plant, signal_ids, store), models_trim(store.models)]
     periods = settings.learn.period_s
     if unknown := sorted(set(periods) - {job.name for job in jobs}):
         known = ", ".join(job.name for job in jobs)
@@ -38,8 +38,7 @@ async def learn(settings: TwinSettings, names: Sequence[str] = ()) -> None:
     """Run the jobs, or the named ones, in their rhythm until cancelled."""
     plant = load_plant(settings.plant)
     async with open_store(settings.database) as store:
-        await store.plants.register(plant)
-        jobs = chosen(make_jobs(plant, store, settings), names)
+        jobs = chosen(make_jobs(plant, await store.plants.register(plant), store, settings), names)
         _log.info("jobs: %s", ", ".join(f"{job.name} every {job.period_s:g} s" for job in jobs))
         await run_learn(jobs, store.jobs)
 
@@ -48,8 +47,8 @@ async def learn_once(settings: TwinSettings, names: Sequence[str] = ()) -> list[
     """One turn of each job, or of the named ones, now."""
     plant = load_plant(settings.plant)
     async with open_store(settings.database) as store:
-        await store.plants.register(plant)
-        return await run_once(chosen(make_jobs(plant, store, settings), names), store.jobs)
+        jobs = chosen(make_jobs(plant, await store.plants.register(plant), store, settings), names)
+        return await run_once(jobs, store.jobs)
 
 
 async def last_turns(settings: TwinSettings) -> list[Turn]:

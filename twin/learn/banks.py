@@ -97,9 +97,7 @@ class History:
     segments: Mapping[int, list[Floats]]
 
 
-def fit_banks(
-    plant: Plant, signal_ids: Mapping[str, int], store: BankStore, *, period_s: float = 86_400.0
-) -> Job:
+def fit_banks(plant: Plant, signal_ids: Mapping[str, int], store: BankStore, *, period_s: float = 86_400.0) -> Job:
     """Once a day, all assets one after the other."""
 
     async def run(now_ns: int) -> str:
@@ -157,7 +155,7 @@ def report(model: AssetBank) -> dict[str, Any]:
 
 def _whole(rows: Floats) -> list[Floats]:
     """The stretches without an unknown value."""
-    known = ~np.isnan(rows).any(axis=1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(rows.sum(axis=1)), np.bool_)
     cuts = np.flatnonzero(np.diff(known.astype(np.int8)) != 0) + 1
     parts = np.split(np.arange(len(rows)), cuts)
     return [rows[part] for part in parts if len(part) and known[part[0]]]
@@ -187,13 +185,13 @@ def _segments(runs: Sequence[Run], frame_s: float, flagged: Sequence[Span]) -> d
         settle = settle if goes_on else SETTLE_FRAMES
         before = (run.slot + len(run.rows), run.regime)
         ends_ns = (run.slot + 1 + np.arange(len(run.rows))) * round(frame_s * 1e9)
-        clean = np.arange(len(run.rows)) >= settle
+        clean: NDArray[np.bool_] = np.arange(len(run.rows)) >= settle
         settle = max(settle - len(run.rows), 0)
         for start_ns, end_ns in flagged:
-            clean &= (ends_ns < start_ns) | (ends_ns > end_ns)
+            clean = clean & ((ends_ns < start_ns) | (ends_ns > end_ns))
         cuts = np.flatnonzero(np.diff(clean.astype(np.int8)) != 0) + 1
         for part in np.split(np.arange(len(run.rows)), cuts):
-            if not len(part) or not clean[part[0]]:
+            if not len(part) or not bool(clean[part].all()):
                 continue
             mine = found.setdefault(run.regime, [])
             if goes_on and part[0] == 0 and mine:

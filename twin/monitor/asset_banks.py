@@ -101,6 +101,10 @@ class AssetBanks:
         """The finding of this asset that has not ended."""
         return self._episodes[asset].finding if asset in self._episodes else None
 
+    def versions(self) -> dict[str, int]:
+        """Which version judges which asset."""
+        return {asset: one.version for asset, one in sorted(self._fitted.items())}
+
     def _version(self, asset: str) -> int | None:
         return self._fitted[asset].version if asset in self._fitted else None
 
@@ -189,7 +193,7 @@ class AssetBanks:
             "seq": self.seq,
             "assets": [one.asset for one in self._frames.assets],
             "signals": [one.signals for one in self._frames.assets],
-            "versions": {asset: one.version for asset, one in self._fitted.items()},
+            "versions": self.versions(),
             "frames": [state.assets.tobytes().hex(), state.places.tobytes().hex(), state.pending.tobytes().hex()],
             "memory": {f"{asset}|{code}": bank.memory.tobytes().hex() for (asset, code), bank in self._banks.items()},
             "episodes": self._episodes,
