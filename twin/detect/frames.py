@@ -1,6 +1,6 @@
 """Frames of every asset from committed batches. In: `SampleBatch`. Out: runs of frames per asset, in their order.
 
-Pure: no clock. Any split of the same samples gives the same frames, bit for bit.
+Pure: no clock. The same batches give the same frames, bit for bit; so does any split of samples in the order of time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -73,13 +73,14 @@ class Frames:
         self._values = np.zeros(_ROOM * 16)
 
     def push(self, batch: SampleBatch) -> Iterator[Run]:
-        """The frames that this batch completes."""
+        """The frames that this batch completes; its samples are taken in the order of their source time."""
+        order = np.argsort(batch.time, kind="stable")  # a batch comes sorted by signal, and may span minutes
         bad = (batch.quality & Quality.SEVERITY) == Quality.BAD
         columns = (
-            np.ascontiguousarray(batch.signal, np.int32),
-            np.ascontiguousarray(batch.time, np.int64),
-            np.ascontiguousarray(batch.value, np.float64),
-            bad,
+            batch.signal[order].astype(np.int32),
+            batch.time[order].astype(np.int64),
+            batch.value[order].astype(np.float64),
+            bad[order],
         )
         begin = 0
         while begin < len(batch):
