@@ -32,6 +32,7 @@ TAGS = [
     {"name": "plant", "description": "What exists: assets, signals, flow"},
     {"name": "state", "description": "What the twin believes now"},
     {"name": "series", "description": "What was measured"},
+    {"name": "forecasts", "description": "What will probably be produced, and how right earlier forecasts were"},
     {"name": "gateways", "description": "The edge agents"},
     {"name": "health", "description": "For supervisors and monitoring"},
 ]

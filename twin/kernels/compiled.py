@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+import numpy as np
 from numba.core import config
 
 P = ParamSpec("P")
@@ -49,3 +50,29 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """As `compiled`, for a step that is copied into each loop that calls it."""
     decorate = cast("Any", numba.njit)(cache=True, nogil=True, error_model="numpy", forceinline=True)
     return cast("Callable[P, R]", decorate(function))
+
+
+def _float_bits() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """The bits of a float32 as an int32 and back; LLVM's bitcast, which vectorises, or numpy's view without the JIT."""
+    if cast("Any", config).DISABLE_JIT:
+        return lambda x: np.float32(x).view(np.int32), lambda x: np.int32(x).view(np.float32)
+    from llvmlite import ir
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    def cast_to(source: Any, target: Any, kind: Any) -> Callable[[Any], Any]:  # noqa: ANN401 – numba has no types
+        def typed(_context: Any, _x: Any) -> Any:  # noqa: ANN401
+            def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+                return builder.bitcast(arguments[0], kind)
+
+            return target(source), generate
+
+        return cast("Any", intrinsic)(typed)
+
+    return (
+        cast_to(types.float32, types.int32, ir.IntType(32)),
+        cast_to(types.int32, types.float32, ir.FloatType()),
+    )
+
+
+float_bits, bits_float = _float_bits()
