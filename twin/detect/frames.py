@@ -1,6 +1,6 @@
 """Frames of every asset from committed batches. In: `SampleBatch`. Out: runs of frames per asset, in their order.
 
-Pure: no clock. The same batches give the same frames, bit for bit; so does any split of samples in the order of time.
+Pure: no clock. The same batches give the same frames, bit for bit; so does any split of samples in order of time.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,8 @@
 """Tier B of the hot loop: committed batches → frames → fitted banks → findings on whole assets.
 
 In: batches in the order of commitment, models in versions (`swap`). Out: findings of detector `multivariate` with the
-signals that made them. Pure: no clock, no store. The same batches, or any split of samples in the order of time, give the
-same findings and the same bytes of state; an asset without a model, or in a regime that the model does not know, is silent.
+signals that made them. Pure: no clock, no store. The same batches, or any split of samples in the order of time, give
+the same findings and the same bytes of state; without a model, or in a regime that it does not know, there is silence.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
