@@ -18,7 +18,20 @@ from api.deps import Parts, StoreLink
 from api.feed import LiveFeed
 from api.hub import Hub
 from api.metrics import Metrics
-from api.routes import assets, forecasts, gateways, health, live, plant, signals
+from api.routes import (
+    alarm_figures,
+    alarms,
+    assets,
+    forecasts,
+    gateways,
+    health,
+    intervals,
+    kpis,
+    live,
+    maintenance_windows,
+    plant,
+    signals,
+)
 from api.security import Guard
 from api.settings import ApiSettings
 from twin.plant.load import load_plant
@@ -48,7 +61,20 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.parts = parts
     app.state.broken = None
     errors.install(app)
-    for routes in (plant, assets, signals, forecasts, gateways, health, live):
+    for routes in (
+        plant,
+        assets,
+        signals,
+        alarm_figures,
+        alarms,
+        maintenance_windows,
+        kpis,
+        intervals,
+        forecasts,
+        gateways,
+        health,
+        live,
+    ):
         app.include_router(routes.router)
     page.install(app, settings)
     openapi.install(app)

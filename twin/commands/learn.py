@@ -5,11 +5,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from twin.commands.kpi_store import KpiStore
 from twin.commands.settings import TwinSettings
 from twin.errors import ConfigError
 from twin.learn.banks import fit_banks
 from twin.learn.housekeeping import models_trim
 from twin.learn.job import Job, Outcome, Turn
+from twin.learn.kpi_buckets import kpi_buckets
 from twin.learn.run import chosen, run_learn, run_once
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
@@ -26,7 +28,11 @@ def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, setting
     Raises:
         ConfigError: `learn.period_s` names a job that does not exist.
     """
-    jobs = [fit_banks(plant, signal_ids, store), models_trim(store.models)]
+    jobs = [
+        kpi_buckets(plant, KpiStore(store)),
+        fit_banks(plant, signal_ids, store),
+        models_trim(store.models),
+    ]
     periods = settings.learn.period_s
     if unknown := sorted(set(periods) - {job.name for job in jobs}):
         known = ", ".join(job.name for job in jobs)
