@@ -29,4 +29,4 @@ def measure(data: Path) -> list[Result]:
     found = sum(one < 1.0 for one in late)
     what = f"BATADAL S of data set 04 (TNR {tnr:.3f}, TPR {tpr:.2f}, {found} of {len(late)} labelled attacks found)"
     peer = "Housh and Ohar 0.970, Giacomoni 0.927, Chandy 0.802 (test data set)"
-    return [Result("Q-batadal-s", what, s, "", "≥ 0.80 at TNR ≥ 0.97", s >= 0.8 and tnr >= 0.97, peer, s / 0.97)]
+    return [Result("Q-batadal-s", what, s, "", "≥ 0.80 at TNR ≥ 0.97", bool(s >= 0.8 and tnr >= 0.97), peer, s / 0.97)]

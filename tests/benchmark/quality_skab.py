@@ -50,7 +50,7 @@ def nab_score(files: list[tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]]) 
             else:
                 missed += 1
         false += int(free.sum())
-    return 100.0 * (hits - 0.11 * false - missed + count) / (2.0 * count)
+    return 100.0 * float(hits - 0.11 * false - missed + count) / (2.0 * count)
 
 
 def measure(data: Path) -> list[Result]:
