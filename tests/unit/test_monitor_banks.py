@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.reference.frames import PlainFrames
 from tests.unit.monitor_plant import SECOND, START_NS, batch
 from twin.detect.frames import NO_STATE, UNKNOWN_STATE, Frames, framed
 from twin.detect.multivariate import AssetBank, from_bytes, to_bytes
@@ -100,6 +101,29 @@ def test_columns_sorted_by_signal_give_the_frames_of_samples_in_order():
     one = np.concatenate([run.rows for run in straight.push(batch(samples))])
     two = np.concatenate([run.rows for run in sorted_.push(batch(sorted(samples)))])
     assert np.array_equal(two, one)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), silence_s=st.sampled_from([2, 2, 40, 90, 500]))
+def test_frames_equal_their_plain_loop(seed, silence_s):
+    rng = np.random.default_rng(seed)
+    now, samples = START_NS, []
+    for _ in range(200):
+        now += int(rng.integers(0, 2 if rng.random() < 0.98 else silence_s)) * SECOND // 2
+        late = int(rng.integers(0, 50)) * SECOND if rng.random() < 0.05 else 0
+        quality = Quality.BAD if rng.random() < 0.03 else Quality.GOOD
+        samples.append((10 + int(rng.integers(0, 5)), now - late, float(rng.integers(0, 3)), quality))
+    samples.sort(key=lambda row: row[1] if seed % 2 else 0)
+    plain = PlainFrames(list(range(10, 15)), dict.fromkeys(range(10, 15), 30 * SECOND), SECOND)
+    expected = [
+        one for number, time, value, bad in samples for one in plain.take(number, time, value, bad == Quality.BAD)
+    ]
+    frames = Frames(PLANT, IDS)
+    found = [
+        (run.slot + n, row) for one in samples for run in frames.push(batch([one])) for n, row in enumerate(run.rows)
+    ]
+    assert [slot for slot, _ in found] == [slot for slot, _ in expected]
+    assert np.array_equal([row for _, row in found], [row[:-1] for _, row in expected], equal_nan=True) or not found
 
 
 def test_a_value_that_is_too_old_is_unknown_and_so_is_a_bad_one():
