@@ -2,23 +2,16 @@
 
 import dataclasses
 import logging
-<<<<<<< HEAD
 import time
 from collections.abc import Callable, Mapping, Sequence
-=======
-from collections.abc import Mapping, Sequence
->>>>>>> bank
 from datetime import datetime
 
 from twin.commands.kpi_store import KpiStore
 from twin.commands.settings import TwinSettings
 from twin.errors import ConfigError
-<<<<<<< HEAD
 from twin.forecast.adjust import FaultOutlook
-from twin.learn.forecasts import Outlook, forecast_jobs
-=======
 from twin.learn.banks import fit_banks
->>>>>>> bank
+from twin.learn.forecasts import Outlook, forecast_jobs
 from twin.learn.housekeeping import models_trim
 from twin.learn.job import Job, Outcome, Turn
 from twin.learn.kpi_buckets import kpi_buckets
@@ -41,18 +34,13 @@ def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, setting
     Raises:
         ConfigError: `learn.period_s` names a job that does not exist.
     """
-<<<<<<< HEAD
     risk = RiskStore(store.risks, store.maintenance, store.models, signal_ids)
     jobs = [
         kpi_buckets(plant, KpiStore(store)),
+        fit_banks(plant, signal_ids, store),
         risk_train(plant, risk, settings.risk),
         risk_score(plant, risk, settings.risk),
         *forecast_jobs(plant, store.production, _faults(store), store.forecasts),
-=======
-    jobs = [
-        kpi_buckets(plant, KpiStore(store)),
-        fit_banks(plant, signal_ids, store),
->>>>>>> bank
         models_trim(store.models),
     ]
     periods = settings.learn.period_s
@@ -89,11 +77,7 @@ async def learn_once(
     plant = load_plant(settings.plant)
     async with open_store(settings.database) as store:
         jobs = chosen(make_jobs(plant, await store.plants.register(plant), store, settings), names)
-<<<<<<< HEAD
         return await run_once(jobs, store.jobs, clock=clock)
-=======
-        return await run_once(jobs, store.jobs)
->>>>>>> bank
 
 
 async def last_turns(settings: TwinSettings) -> list[Turn]:
