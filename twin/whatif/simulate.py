@@ -126,7 +126,7 @@ def _gather(task: _Task, work: list[tuple[int, int, bool]], progress: Progress |
             ):
                 mine += theirs
     counted = task.detail or np.nan
-    ticks = sums.bucket * plan.buckets * np.diff(task.compiled.network.servers.first)
+    ticks = float(sums.bucket * plan.buckets) * np.diff(task.compiled.network.servers.first)
     return Runs(
         flow=flow,
         engine="lanes" if task.on_lanes else "calendar",
