@@ -4,7 +4,7 @@ In: exceptions on their way out of a route. Out: `application/problem+json`.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from api.media import Format, TableFormat
 from twin.errors import Retryable
 
 log = logging.getLogger(__name__)
@@ -128,6 +129,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, of_validation)  # pyright: ignore[reportArgumentType]
     app.add_exception_handler(Retryable, of_absence)  # pyright: ignore[reportArgumentType]
     app.add_exception_handler(Exception, of_bug)
+
+
+def not_acceptable(offered: Iterable[Format | TableFormat]) -> ProblemError:
+    """406: the client accepts nothing that can be made."""
+    types = ", ".join(one.media_type for one in offered)
+    return ProblemError(406, "not-acceptable", "none of the types in Accept can be made", do=f"accept one of {types}")
 
 
 def unavailable(detail: str) -> ProblemError:

@@ -57,7 +57,8 @@ class Surroundings:
             if self._plant.has_asset(entry.key):
                 document = orjson.loads(entry.rendered(signals=True))
                 states[entry.key] = document
-                since = instant((document.get("machine_state") or {}).get("since"))
+                machine: dict[str, Any] | None = document.get("machine_state")
+                since = instant(machine.get("since")) if machine else None
                 if since is not None:
                     ages[entry.key] = (now - since).total_seconds()
         return now_of(self._plant, states, ages)

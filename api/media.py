@@ -1,9 +1,11 @@
-"""Which representation of a series the client gets: by ``?format=``, else by the Accept header.
+"""Which representation the client gets: by ``?format=``, else by the Accept header.
 
-Pure. In: the header. Out: a `Format`, or None when nothing that it accepts can be made.
+Pure. In: the header, what can be made. Out: one of it, or None when the client accepts none of it.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import TypeVar
 
 
 class Format(StrEnum):
@@ -19,20 +21,35 @@ class Format(StrEnum):
         return MEDIA_TYPES[self]
 
 
+class TableFormat(StrEnum):
+    """The representations of a table."""
+
+    JSON = "json"
+    CSV = "csv"
+    ARROW = "arrow"
+    PARQUET = "parquet"
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type."""
+        return MEDIA_TYPES[self]
+
+
 MEDIA_TYPES = {
-    Format.JSON: "application/json",
-    Format.CSV: "text/csv",
-    Format.ARROW: "application/vnd.apache.arrow.stream",
+    "json": "application/json",
+    "csv": "text/csv",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
 }
 
+Choice = TypeVar("Choice", Format, TableFormat)
 
-def negotiate(accept: str) -> Format | None:
-    """The accepted format with the greatest weight; of equals, the most specific, then JSON before CSV before Arrow."""
-    if not accept.strip():
-        return Format.JSON
-    ranges = [_range(part) for part in accept.split(",") if part.strip()]
-    best: tuple[float, Format] | None = None
-    for choice in Format:
+
+def negotiate(accept: str, choices: Iterable[Choice]) -> Choice | None:
+    """The accepted choice with the greatest weight; of equals, the first one."""
+    ranges = [_range(part) for part in (accept.strip() or "*/*").split(",") if part.strip()]
+    best: tuple[float, Choice] | None = None
+    for choice in choices:
         weight = _weight(choice.media_type, ranges)
         if weight > 0 and (best is None or weight > best[0]):
             best = weight, choice

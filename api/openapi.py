@@ -32,6 +32,7 @@ TAGS = [
     {"name": "plant", "description": "What exists: assets, signals, flow"},
     {"name": "state", "description": "What the twin believes now"},
     {"name": "series", "description": "What was measured"},
+    {"name": "what-if", "description": "What would happen: scenarios simulated from the live state"},
     {"name": "gateways", "description": "The edge agents"},
     {"name": "health", "description": "For supervisors and monitoring"},
 ]

@@ -71,6 +71,21 @@ class TopicMapping:
             wanted[name] = max(rule.settings.qos, wanted.get(name, 0))
         return list(wanted.items())
 
+    def feeds(self, topic: str) -> frozenset[int]:
+        """Every signal that a message on this topic can be of; none when it is not configured."""
+        return frozenset(handle for route in self._routes(topic) for handle in route.handles)
+
+    def is_described(self, topic: str) -> bool:
+        """Whether the metadata has come without which values on this topic have no names."""
+        joins = [(route.rule.metadata, route.captured) for route in self._routes(topic)]
+        return all(join is None or not join.settings.gives or join.has_come(known) for join, known in joins)
+
+    def _routes(self, topic: str) -> tuple[Route, ...]:
+        try:
+            return (self._topics.get(topic) or self._find(topic)).routes
+        except Rejected:
+            return ()
+
     def read(self, message: Incoming) -> MappedMessage:
         """The readings of one message.
 
@@ -158,9 +173,11 @@ def _targets(
     if entry is not None:
         element.more = {**entry.words, "unit": entry.unit} if entry.unit else entry.words
     elif metadata.settings.gives:
-        if metadata.is_empty:
+        if not metadata.has_come(known):
             raise Rejected("no-metadata", f"no metadata has come on {metadata.settings.topic}, which says what is what")
-        result.rejected.append(Rejected("no-metadata", f"the metadata does not know {words[-1] if words else '?'!r}"))
+        result.rejected.append(
+            Rejected("unknown-element", f"the metadata does not know {words[-1] if words else '?'!r}")
+        )
         return ()
     known.update(element.more)
     return route.targets.get(tuple(known[name] for name in route.rule.settings.deciding), ())

@@ -43,6 +43,7 @@ class Metadata:
         captured = {*names(settings.topic), *(name for pointer in self._each for name in pointer.captures)}
         self._shared = tuple(name for name in known if name in captured)
         self._tables: dict[str, dict[tuple[str, ...], Entry]] = {}
+        self._captured: dict[str, dict[str, str]] = {}  # from the topic of each table
 
     def is_meant(self, topic: str) -> bool:
         """Whether a topic carries this metadata."""
@@ -60,6 +61,7 @@ class Metadata:
         match = self._pattern.fullmatch(topic)
         if match is None or not payload:
             self._tables.pop(topic, None)
+            self._captured.pop(topic, None)
             return 0
         try:
             document: Json = from_json(payload, allow_inf_nan=False)
@@ -72,6 +74,7 @@ class Metadata:
         if len(table) + others > MOST_ENTRIES:
             raise Rejected("too-large", f"metadata of more than {MOST_ENTRIES:,} elements")
         self._tables[topic] = table
+        self._captured[topic] = match.groupdict()
         return len(table)
 
     def entry(self, known: Mapping[str, str]) -> Entry | None:
@@ -83,10 +86,9 @@ class Metadata:
                 return found
         return None
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing has come yet."""
-        return not self._tables
+    def has_come(self, known: Mapping[str, str]) -> bool:
+        """Whether there is metadata at all on the topic that belongs to these captures."""
+        return any(all(known.get(name, word) == word for name, word in own.items()) for own in self._captured.values())
 
     def _take(
         self, pointer: Pointer, document: Json, captured: Mapping[str, str], table: dict[tuple[str, ...], Entry]

@@ -27,6 +27,7 @@ from twin.wire.mqtt import BrokerSettings, Client, Message, PublishDenied, conne
 from twin.wire.reading import Lane
 from twin.wire.receipt import Receipt
 from twin.wire.schema import NodeSchema
+from twin.wire.together import together
 
 logger = logging.getLogger(__name__)
 
@@ -144,12 +145,15 @@ class _Session:
             await self._publish_schema(schema_hash)
         await self._client.subscribe([(topic.receipt(self._node), 1), (topic.command(self._node), 1)])
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(), name="uplink receive")
-                group.create_task(self._settle(), name="uplink settle")
-                group.create_task(self._watch(), name="uplink watch")
-                group.create_task(self._send(), name="uplink send")
-                group.create_task(self._report(), name="uplink health")
+            await together(
+                {
+                    "uplink receive": self._receive(),
+                    "uplink settle": self._settle(),
+                    "uplink watch": self._watch(),
+                    "uplink send": self._send(),
+                    "uplink health": self._report(),
+                }
+            )
         except asyncio.CancelledError:
             with suppress(Retryable):
                 await self._publish_health(uplink_messages.offline(self._node).payload, timeout_s=1)

@@ -1,30 +1,21 @@
 """`POST /v1/scenarios`, `GET /v1/scenarios`, `GET /v1/scenarios/{id}`: what if?"""
 
-import csv
-import io
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import orjson
-import pyarrow
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
-from pyarrow import parquet
 from pydantic import BaseModel, Field
 
 from api.deps import PartsDep
 from api.errors import ProblemError
+from api.media import TableFormat
 from api.openapi import problems
 from api.scenarios import Job
+from api.tables import FRESH, TABLE_CONTENT, FormatParameter, chosen, respond, table
 from twin.whatif.scenario import ScenarioText
 
 router = APIRouter(prefix="/v1", tags=["what-if"])
-
-NO_STORE = {"Cache-Control": "no-store", "Vary": "Accept"}
-ARROW, PARQUET, CSV = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "text/csv"
-pa = cast("Any", pyarrow)  # it has no types
-
-Representation = Literal["json", "csv", "arrow", "parquet"]
-BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 
 class ScenarioModel(BaseModel):
@@ -57,7 +48,7 @@ class ScenariosModel(BaseModel):
 async def post_scenario(text: ScenarioText, parts: PartsDep) -> Response:
     """Bounded work, one scenario at a time. Durations are seconds or text such as `4 h`."""
     job = parts.scenarios.submit(text)
-    headers = {**NO_STORE, "Location": f"/v1/scenarios/{job.id}"}
+    headers = {**FRESH, "Location": f"/v1/scenarios/{job.id}"}
     return Response(orjson.dumps(_document(job)), 202, headers, "application/json")
 
 
@@ -71,7 +62,7 @@ async def post_scenario(text: ScenarioText, parts: PartsDep) -> Response:
 async def list_scenarios(parts: PartsDep) -> Response:
     """The newest first; the answers are at each scenario's own address."""
     body = orjson.dumps({"scenarios": [_document(job) for job in parts.scenarios.jobs()]})
-    return Response(body, media_type="application/json", headers=NO_STORE)
+    return Response(body, media_type="application/json", headers=FRESH)
 
 
 @router.get(
@@ -80,42 +71,32 @@ async def list_scenarios(parts: PartsDep) -> Response:
     summary="One scenario: progress, then the answer",
     response_class=Response,
     responses={
-        200: {
-            "model": ScenarioModel,
-            "description": "The scenario",
-            "content": {CSV: {"schema": {"type": "string"}}, ARROW: BINARY, PARQUET: BINARY},
-        },
-        **problems(404, 422),
+        200: {"model": ScenarioModel, "description": "The scenario", "content": TABLE_CONTENT},
+        **problems(404, 406, 422),
     },
 )
 async def get_scenario(
     request: Request,
     parts: PartsDep,
     identity: Annotated[str, Path(alias="id", max_length=64)],
-    representation: Annotated[
-        Representation | None, Query(alias="format", description="Overrides the Accept header")
-    ] = None,
+    format: FormatParameter = None,  # noqa: A002 – the name in the URL
 ) -> Response:
     """JSON says everything; CSV, Arrow and Parquet hold the fan of throughput in time."""
     job = parts.scenarios.job(identity)
     if job is None:
-        raise ProblemError(404, "unknown-scenario", f"there is no scenario {identity!r}", do="GET /v1/scenarios")
-    chosen = representation or _accepted(request.headers.get("accept", ""))
-    if chosen == "json":
+        raise ProblemError(
+            404, "unknown-scenario", f"there is no scenario {identity!r}", do="GET /v1/scenarios lists them"
+        )
+    form = chosen(request, format)
+    if form is TableFormat.JSON:
         document = _document(job) | {"answer": job.answer.document() if job.answer else None}
-        return Response(orjson.dumps(document), media_type="application/json", headers=NO_STORE)
+        return Response(orjson.dumps(document), media_type="application/json", headers=FRESH)
     if job.answer is None:
         raise ProblemError(
             422, "not-done", f"the scenario is {job.state}", do="ask again without format until its state is done"
         )
-    media, body = _table(chosen, job.answer.rows())
-    name = f'attachment; filename="scenario-{job.id}.{chosen}"'
-    return Response(body, media_type=media, headers={**NO_STORE, "Content-Disposition": name})
-
-
-def _accepted(accept: str) -> Representation:
-    kinds: dict[str, Representation] = {CSV: "csv", ARROW: "arrow", PARQUET: "parquet"}
-    return next((kind for media, kind in kinds.items() if media in accept), "json")
+    head = {"title": job.text.title, "trust": job.answer.trust}
+    return respond(table(job.answer.rows()), head, form, f"scenario-{job.id}")
 
 
 def _document(job: Job) -> dict[str, Any]:
@@ -129,19 +110,3 @@ def _document(job: Job) -> dict[str, Any]:
         "detail": job.detail,
         "answer": None,
     }
-
-
-def _table(chosen: Representation, rows: dict[str, list[Any]]) -> tuple[str, bytes]:
-    if chosen == "csv":
-        lines = io.StringIO()
-        writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(rows)
-        writer.writerows(zip(*rows.values(), strict=True))
-        return CSV, lines.getvalue().encode()
-    table, sink = pa.table(rows), pa.BufferOutputStream()
-    if chosen == "parquet":
-        cast("Any", parquet).write_table(table, sink)
-        return PARQUET, sink.getvalue().to_pybytes()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    return ARROW, sink.getvalue().to_pybytes()

@@ -12,7 +12,7 @@ from starlette.types import Send
 from api.deps import Parts, PartsDep
 from api.documents import SeriesModel
 from api.encode import ArrowEncoder, CsvEncoder, json_columns
-from api.errors import ProblemError, unavailable
+from api.errors import ProblemError, not_acceptable, unavailable
 from api.media import Format, negotiate
 from api.openapi import problems
 from api.series import Chunk, Reader, coverage
@@ -79,9 +79,9 @@ async def get_series(
 ) -> Response:
     """Raw samples, or reduced to `points`. JSON holds up to 100,000 rows; CSV and Arrow stream windows of any size."""
     signal = parts.signal(path)
-    chosen = format or negotiate(request.headers.get("accept", ""))
+    chosen = format or negotiate(request.headers.get("accept", ""), Format)
     if chosen is None:
-        raise _not_acceptable()
+        raise not_acceptable(Format)
     span = _window(start, end)
     reader = Reader(parts.link.store.samples, signal, await parts.link.signal_id(path))
     if reader.textual and points is not None:
@@ -189,8 +189,3 @@ def _gap(gap: LedgerGap) -> dict[str, Any]:
         "detail": gap.detail,
         "state": gap.state,
     }
-
-
-def _not_acceptable() -> ProblemError:
-    offered = ", ".join(one.media_type for one in Format)
-    return ProblemError(406, "not-acceptable", "none of the types in Accept can be made", do=f"accept one of {offered}")

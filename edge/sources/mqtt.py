@@ -13,14 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.dead_letters import DeadLetter, DeadLetters
-from edge.deadband import Deadband, Thinner, thin_keys
+from edge.deadband import Thinner, thin_keys
 from edge.last_read import LastRead
 from edge.mapping import Incoming, MappedMessage, TopicMapping
 from edge.sources.mqtt_metadata import RememberedMetadata
 from edge.sources.mqtt_restart import broker_began_ns
 from edge.sources.mqtt_settings import MqttSettings
+from edge.sources.mqtt_signals import bands, unqueued
+from edge.sources.mqtt_unnamed import Unnamed
 from edge.sources.source import Memory, Sink, SourceState, SourceStatus
-from edge.swinging_door import SwingingDoor
 from twin.errors import Rejected, Retryable
 from twin.wire.backoff import Backoff
 from twin.wire.mqtt import Client, Message, connect
@@ -75,14 +76,15 @@ class MqttSource:
         self._clock = clock
         self._mapping = TopicMapping(settings.topics, handles)
         self._handles = tuple(sorted(handles[path] for topic in settings.topics for path, _ in topic.feeds()))
-        self._thinner = Thinner(_bands(settings, handles), thin_keys(settings.name, handles))
+        self._thinner = Thinner(bands(settings, handles), thin_keys(settings.name, handles))
         self._letters = DeadLetters(settings.dead_letters or dead_letters, settings.dead_letters_max_bytes)
         self._last_read = LastRead(self._handles) if last_read is None else last_read
         self._memory = memory
         self._metadata = RememberedMetadata(settings.name, self._mapping, memory)
+        self._unnamed = Unnamed(settings.name, self._mapping, self._last_read, memory)
         self._doubted = False  # a session was begun by us and what went before it is not accounted for yet
         self._heard_ns = 0  # when the broker was last known to live
-        self._unqueued: set[int] = _unqueued(settings, handles)
+        self._unqueued: set[int] = unqueued(settings, handles)
         self._sequences: dict[str, tuple[int, int]] = {}
         self._unknown: set[str] = set()
         self._state = SourceState.CONNECTING
@@ -112,6 +114,8 @@ class MqttSource:
         if self._silent_since_ns and self._state is SourceState.CONNECTED:
             since = datetime.fromtimestamp(self._silent_since_ns // 1_000_000_000, UTC)
             detail = f"no message since {since:%Y-%m-%dT%H:%M:%SZ}"
+        elif self._unnamed.waits and self._state is SourceState.CONNECTED:
+            detail = "values come whose metadata has not come: see that this agent may read its topic"
         facts = {**self._counts, "withheld": self._thinner.withheld, "session_resumed": self._session_resumed}
         return SourceStatus(
             self.name, self.kind, self._state, detail, self._since_ns, self._values, self._newest_ns, facts
@@ -122,6 +126,7 @@ class MqttSource:
         key = f"session-doubted/{self.name}"
         self._doubted = self._memory is not None and bool(await self._memory.recall(key))
         await self._metadata.recall()
+        await self._unnamed.recall()
         while True:
             try:
                 if self._memory is not None:  # a kill from here on must not make a new session look like the old one
@@ -155,6 +160,7 @@ class MqttSource:
                 continue
             await self._keep(self._understand(messages), sink)
             await self._metadata.remember()
+            await self._unnamed.remember()
             for kept in messages:
                 client.acknowledge(kept)
             messages = []
@@ -190,6 +196,7 @@ class MqttSource:
             harvest.readings += mapped.readings
             if mapped.described is not None:
                 self._counts["described"] = mapped.described
+                harvest.gaps += self._unnamed.end(received_ns) if mapped.described else []
             if mapped.rejected:
                 self._refuse(incoming, mapped.rejected, harvest)
             if mapped.sequence is not None:
@@ -201,6 +208,8 @@ class MqttSource:
     def _refuse(self, message: Incoming, errors: Sequence[Rejected], harvest: _Harvest) -> None:
         self._counts["rejected"] += len(errors)
         for error in errors:
+            if error.reason == "no-metadata":
+                self._unnamed.note(message.topic, message.received_ns)
             if error.reason == "unknown-topic":
                 if message.topic in self._unknown or len(self._unknown) >= _MOST_UNKNOWN:
                     continue
@@ -276,6 +285,10 @@ class MqttSource:
             if beats:
                 await sink.keep(beats, remembered=self._thinner.unsaved())
                 self._values += len(beats)
+            unnamed = self._unnamed.due(now_ns)
+            if unnamed:
+                await sink.keep((), unnamed)
+                self._counts["gaps"] += len(unnamed)
             if self._state is not SourceState.CONNECTED or now_ns - self._heard_ns <= silent_after_ns:
                 continue
             if not self._silent_since_ns:
@@ -292,20 +305,3 @@ class MqttSource:
         if state is not self._state:
             self._since_ns = self._clock()
         self._state, self._detail = state, detail
-
-
-def _bands(settings: MqttSettings, handles: Mapping[str, int]) -> dict[int, Deadband | SwingingDoor]:
-    bands: dict[int, Deadband | SwingingDoor] = {}
-    for topic in settings.topics:
-        for path, name in topic.feeds():
-            signal = topic.signals[name]
-            if signal.thin is not None:
-                bands[handles[path]] = signal.thin.band
-            elif signal.deadband is not None:
-                bands[handles[path]] = Deadband(signal.deadband, signal.max_interval_s)
-    return bands
-
-
-def _unqueued(settings: MqttSettings, handles: Mapping[str, int]) -> set[int]:
-    """The signals that we subscribe with QoS 0: no broker queues them."""
-    return {handles[path] for topic in settings.topics if topic.qos == 0 for path, _ in topic.feeds()}

@@ -1,14 +1,13 @@
 """PublishResponse bytes → readings, with precompiled struct layouts.
 
-In: bytes and a place in them. Out: `Publication`. Numbers, booleans and strings are decoded here; arrays and
-rarer types by asyncua's decoder, one Variant at a time. Items of one layout are decoded together, column by column.
+In: bytes and a place in them. Out: `Publication`, of a large message part by part. Numbers, booleans and strings are
+decoded here; arrays and rarer types by asyncua's decoder, one Variant at a time. Items of one layout are decoded
+together, column by column.
 """
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import repeat
-from operator import itemgetter
 from typing import Any, cast
 
 from asyncua.common.utils import Buffer
@@ -16,6 +15,7 @@ from asyncua.common.utils import Buffer
 from edge.sources.opcua_events import Events
 from edge.sources.opcua_layout import AFTER, WHOLE, Layout, times
 from edge.sources.opcua_library import ua, variant_from_binary
+from edge.sources.opcua_message import Publication, Rest, in_order, node_number
 from edge.sources.opcua_value import OVERFLOW, nanoseconds, number, quality_of, text
 from twin.wire.reading import Quality, Reading
 
@@ -25,6 +25,7 @@ _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
 _NOTIFICATION = struct.Struct("<Iqi")  # sequence number, publish time, number of notifications
 _LENT_STEP_NS = 1_000
+MOST_AT_ONCE = 10_000  # values of one part: what a message of any size takes beside its own bytes
 _new = cast("Callable[[type[Reading], tuple[int, int, float | str, int, int, int]], Reading]", tuple.__new__)
 # What the library's decoder may raise on malformed bytes.
 _MALFORMED = (
@@ -37,43 +38,6 @@ _MALFORMED = (
     ArithmeticError,
     AssertionError,
 )
-
-
-@dataclass(slots=True)
-class Publication:
-    """One NotificationMessage."""
-
-    subscription_id: int
-    sequence_number: int
-    available: tuple[int, ...] = ()  # sequence numbers that the server still holds
-    carries_data: bool = False  # False: a keep-alive, which is not acknowledged
-    status: int | None = None  # of a StatusChangeNotification
-    readings: list[Reading] = field(default_factory=list[Reading])
-    overflowed: list[int] = field(default_factory=list[int])  # places in `readings` whose status has the overflow bit
-    rejected: list[tuple[int, str]] = field(
-        default_factory=list[tuple[int, str]]
-    )  # (handle, why), the value is dropped
-    malformed: str = ""  # why the data could not be read, when it could not
-
-
-def node_number(data: bytes, at: int) -> tuple[int, int]:
-    """Numeric node id of namespace 0 → (number, next place); 0 for a node id of another one."""
-    encoding = data[at]
-    if encoding == 0:
-        return data[at + 1], at + 2
-    if encoding == 1:
-        return (0 if data[at + 1] else data[at + 2] | data[at + 3] << 8), at + 4
-    if encoding == 2:
-        namespace, identifier = struct.unpack_from("<HI", data, at + 1)
-        return (0 if namespace else identifier), at + 7
-    raise ValueError(f"notification type has node id encoding {encoding}")
-
-
-def _in_order(publication: Publication) -> None:
-    """Sort by item and time: items of several layouts have been taken apart, and an overflow needs its neighbours."""
-    dropped = {publication.readings[place][:2] for place in publication.overflowed}
-    publication.readings.sort(key=itemgetter(0, 1))
-    publication.overflowed = [place for place, found in enumerate(publication.readings) if found[:2] in dropped]
 
 
 class Decoder:
@@ -91,70 +55,94 @@ class Decoder:
         self._lent: dict[int, int] = {}  # last time given to an item without source time: two values never share one
 
     def publish_response(self, data: bytes, received_ns: int) -> Publication:
-        """The parameters of a PublishResponse (after its header)."""
+        """The parameters of a PublishResponse (after its header), up to `MOST_AT_ONCE` values of it."""
         subscription_id, count = struct.unpack_from("<Ii", data, 0)
         available = struct.unpack_from(f"<{max(count, 0)}I", data, 8)
         at = 8 + 4 * len(available) + 1  # MoreNotifications is of no use to us: requests are always waiting
-        publication = Publication(subscription_id, 0, available)
-        self._message(publication, data, at, received_ns)
-        return publication
+        return self._message(Publication(subscription_id, 0, available), data, at, received_ns)
 
     def republish_response(self, subscription_id: int, data: bytes, received_ns: int) -> Publication:
-        """The NotificationMessage of a RepublishResponse (after its header)."""
-        publication = Publication(subscription_id, 0)
-        self._message(publication, data, 0, received_ns)
-        return publication
+        """The NotificationMessage of a RepublishResponse (after its header), up to `MOST_AT_ONCE` values of it."""
+        return self._message(Publication(subscription_id, 0), data, 0, received_ns)
 
-    def _message(self, publication: Publication, data: bytes, at: int, received_ns: int) -> None:
+    def go_on(self, publication: Publication) -> Publication | None:
+        """The next part of the message; None when there is no more."""
+        rest = publication.rest
+        if rest is None:
+            return None
+        part = Publication(publication.subscription_id, publication.sequence_number, carries_data=True)
+        return self._part(part, rest)
+
+    def _message(self, publication: Publication, data: bytes, at: int, received_ns: int) -> Publication:
         publication.sequence_number, _, count = _NOTIFICATION.unpack_from(data, at)
         publication.carries_data = count > 0
-        at += _NOTIFICATION.size
+        return self._part(publication, Rest(data, at + _NOTIFICATION.size, received_ns, max(count, 0)))
+
+    def _part(self, publication: Publication, rest: Rest) -> Publication:
+        room = MOST_AT_ONCE
         try:
-            for _ in range(count):
-                at = self._notification(publication, data, at, received_ns)
+            while rest.notifications and room:
+                if not rest.items:
+                    self._begin(publication, rest)
+                if rest.items:
+                    count = min(rest.items, room)
+                    self._items(publication, rest, count)
+                    room -= count
         except (
             struct.error,
             IndexError,
             ValueError,
         ) as error:  # asyncua's decoding errors are ValueError by `_variant`
             publication.malformed = f"{type(error).__name__}: {error}"
+            rest.notifications = 0
+        publication.rest = rest if rest.notifications else None
         if publication.overflowed:
-            _in_order(publication)
+            in_order(publication)
+        return publication
 
-    def _notification(self, publication: Publication, data: bytes, at: int, received_ns: int) -> int:
-        kind, at = node_number(data, at)
-        encoding, at = data[at], at + 1
+    def _begin(self, publication: Publication, rest: Rest) -> None:
+        """The next notification: all of it, or up to the items of a data change."""
+        kind, at = node_number(rest.data, rest.at)
+        encoding, at = rest.data[at], at + 1
         if encoding == 0:
-            return at
-        (length,) = _I32.unpack_from(data, at)
+            rest.at, rest.notifications = at, rest.notifications - 1
+            return
+        (length,) = _I32.unpack_from(rest.data, at)
         at += 4
-        end = at + length
-        if length < 0 or end > len(data):
+        rest.at, rest.end = at, at + length
+        if length < 0 or rest.end > len(rest.data):
             raise ValueError(f"notification of {length} bytes ends after the message")
         if kind == _DATA_CHANGE:
-            self.data_change(publication, data, at, end, received_ns)
+            rest.items, rest.at = max(0, _I32.unpack_from(rest.data, at)[0]), at + 4
         elif kind == _EVENTS and self._events is not None:
-            readings, overflowed = self._events.read(data, at, end, received_ns)
+            readings, overflowed = self._events.read(rest.data, at, rest.end, rest.received_ns)
             publication.overflowed += [len(publication.readings) + place for place in overflowed]
             publication.readings += readings
+            publication.refresh_required = self._events.refresh_required
+            self._events.refresh_required = False
         elif kind == _STATUS_CHANGE:
-            (publication.status,) = _U32.unpack_from(data, at)
-        return end
+            (publication.status,) = _U32.unpack_from(rest.data, at)
+        if not rest.items:
+            rest.at, rest.notifications = rest.end, rest.notifications - 1
 
-    def data_change(self, publication: Publication, data: bytes, at: int, end: int, received_ns: int) -> None:
-        """Append the readings of the DataChangeNotification in data[at:end]."""
-        (count,) = _I32.unpack_from(data, at)
-        at += 4
-        if count <= 0:
-            return
+    def _items(self, publication: Publication, rest: Rest, count: int) -> None:
+        """The next so many items of a DataChangeNotification."""
+        rest.at = self._data_change(publication, rest.data, rest.at, rest.end, count, rest.received_ns)
+        rest.items -= count
+        if not rest.items:
+            rest.at, rest.notifications = rest.end, rest.notifications - 1
+
+    def _data_change(
+        self, publication: Publication, data: bytes, at: int, end: int, count: int, received_ns: int
+    ) -> int:
         key = data[at + 4 : at + 6]
         layout = WHOLE.get(key)
         if layout is not None and (stop := at + count * layout.size) <= end:
             masks, kinds = data[at + 4 : stop : layout.size], data[at + 5 : stop : layout.size]
             if masks.count(key[:1]) == kinds.count(key[1:]) == count:
                 self._uniform(publication, layout, memoryview(data)[at:stop], received_ns)
-                return
-        self._by_layout(publication, data, at, end, count, received_ns)
+                return stop
+        return self._by_layout(publication, data, at, end, count, received_ns)
 
     def _uniform(self, publication: Publication, layout: Layout, items: memoryview, received_ns: int) -> None:
         """Items of one layout: whole blocks are cut into columns without a tuple per item."""
@@ -168,9 +156,7 @@ class Decoder:
             columns = list(zip(*layout.struct.iter_unpack(items[whole:]), strict=True))
             self._decode(publication, layout, columns, received_ns)
 
-    def _by_layout(
-        self, publication: Publication, data: bytes, at: int, end: int, count: int, received_ns: int
-    ) -> None:
+    def _by_layout(self, publication: Publication, data: bytes, at: int, end: int, count: int, received_ns: int) -> int:
         """Items of several layouts: cut each out, then decode those of one layout together."""
         groups: dict[bytes, tuple[Callable[[tuple[Any, ...]], None], Callable[..., tuple[Any, ...]], int]] = {}
         rows: list[tuple[Layout, list[tuple[Any, ...]]]] = []
@@ -191,6 +177,7 @@ class Decoder:
             self._decode(publication, layout, list(zip(*cut, strict=True)), received_ns)
         if at > end:
             raise ValueError("items end after their notification")
+        return at
 
     def _rare(self, publication: Publication, data: bytes, at: int, end: int, received_ns: int) -> int:
         (handle,) = _U32.unpack_from(data, at)

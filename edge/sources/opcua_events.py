@@ -36,6 +36,7 @@ _CLAUSES: tuple[tuple[str, int, tuple[str, ...], int], ...] = (
 )
 _PLAIN = 6  # so many of them every server knows
 _REFRESH = frozenset((ua.ObjectIds.RefreshStartEventType, ua.ObjectIds.RefreshEndEventType))
+_REFRESH_REQUIRED = ua.ObjectIds.RefreshRequiredEventType
 _OVERFLOW = ua.ObjectIds.EventQueueOverflowEventType
 
 
@@ -65,6 +66,7 @@ class Events:
     """Decodes the events of one source. `least`: handle of each event item → the least severity that is kept."""
 
     least: Mapping[int, int]
+    refresh_required: bool = False  # the server has said that it cannot send every change of a condition
     _seen: dict[int, _Seen] = field(default_factory=dict[int, _Seen])
 
     def read(self, data: bytes, at: int, end: int, received_ns: int) -> tuple[list[Reading], list[int]]:
@@ -82,6 +84,9 @@ class Events:
         for event in events or ():
             told = {clause[0]: one.Value for clause, one in zip(_CLAUSES, event.EventFields or (), strict=False)}
             number = _standard(told.get("type"))
+            if number == _REFRESH_REQUIRED:
+                self.refresh_required = True
+                continue
             found = None if number in _REFRESH else self._reading(event.ClientHandle, told, received_ns)
             if found is not None:
                 if number == _OVERFLOW:

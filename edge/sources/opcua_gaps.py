@@ -2,6 +2,7 @@
 Out: `Gap`s, each from the last reading before a loss to the first one after it. Pure.
 """
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
@@ -52,19 +53,18 @@ class GapLedger:
             if handle in self._last and handle not in self._waiting:
                 self._waiting[handle] = _Loss(self._last[handle], cause, detail)
 
-    def observe(
-        self, readings: Sequence[Reading], overflowed: Sequence[int] = (), full: Mapping[int, int] | None = None
-    ) -> list[Gap]:
+    def lost_since_ns(self, handle: int) -> int | None:
+        """From when on an item may be missing something that has not come yet."""
+        loss = self._waiting.get(handle)
+        return None if loss is None else loss.from_ns
+
+    def observe(self, readings: Sequence[Reading], overflowed: Sequence[int] = ()) -> list[Gap]:
         """Close the losses that these readings end.
 
         Args:
             readings: of one message, in its order.
             overflowed: places in `readings` before which the server says it dropped values of the same item.
-            full: handle → revised queue size. Given only for the first data after an outage: an item that brings its
-                whole queue may have lost older values, even where the server does not set the overflow bit.
         """
-        if full:
-            self._lose_full_queues(readings, full)
         if not self._waiting and not overflowed:
             self._last.update(map(_handle_and_time, readings))
             return []
@@ -79,9 +79,37 @@ class GapLedger:
             self._last[handle] = at_ns
         return [Gap(tuple(handles), *span) for span, handles in spans.items()]
 
-    def _lose_full_queues(self, readings: Sequence[Reading], sizes: Mapping[int, int]) -> None:
-        counts: dict[int, int] = {}
-        for reading in readings:
-            counts[reading.handle] = counts.get(reading.handle, 0) + 1
-        full = [handle for handle, count in counts.items() if count >= sizes.get(handle, count + 1)]
-        self.lose(full, GapCause.QUEUE_OVERFLOW, "the server's queue was full after an outage")
+
+class Arrival:
+    """The first message after an outage, part by part.
+
+    An item that brings its whole queue may have lost older values, even where the server does not set the overflow bit.
+
+    Args:
+        ledger: before the message.
+        sizes: handle → revised queue size.
+    """
+
+    def __init__(self, ledger: GapLedger, sizes: Mapping[int, int]) -> None:
+        self._sizes: Mapping[int, int] = sizes
+        self._before = {handle: ledger.last_ns[handle] for handle in sizes.keys() & ledger.last_ns.keys()}
+        self._counts: Counter[int] = Counter()
+        self._first: dict[int, int] = {}
+
+    def note(self, readings: Iterable[Reading], gaps: Iterable[Gap]) -> None:
+        """One part of it, and the gaps that it has ended already."""
+        for handle, at_ns, *_ in readings:
+            self._counts[handle] += 1
+            self._first.setdefault(handle, at_ns)
+        for gap in gaps:
+            for handle in gap.handles:
+                self._before.pop(handle, None)
+
+    def gaps(self) -> list[Gap]:
+        """What the full queues have lost, once all parts are noted."""
+        spans: dict[tuple[int, int], list[int]] = {}
+        for handle, before_ns in self._before.items():
+            if self._counts[handle] >= self._sizes[handle] and self._first[handle] > before_ns:
+                spans.setdefault((before_ns, self._first[handle]), []).append(handle)
+        detail = "the server's queue was full after an outage"
+        return [Gap(tuple(handles), *span, GapCause.QUEUE_OVERFLOW, detail) for span, handles in spans.items()]

@@ -48,6 +48,17 @@ _NO_HISTORY = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Historian:
+    """The server that is asked, on one connection."""
+
+    channel: Channel
+    table: ItemTable
+    clock: ServerClock
+    most_nodes: int  # in one call
+    started_ns: int  # when it was started, by our clock, 0 when it does not say: nobody has recorded since it stopped
+
+
 @dataclass(slots=True)
 class _Progress:
     """How far one hole of the round has come."""
@@ -79,13 +90,10 @@ class Backfill:
         settings: OpcUaSettings,
         table: ItemTable,
         memory: Memory | None,
-        server_clock: ServerClock,
         clock: Callable[[], int],
     ) -> None:
         self._settings: OpcUaSettings = settings
-        self._table: ItemTable = table
         self._memory: Memory | None = memory
-        self._server_clock: ServerClock = server_clock
         self._clock: Callable[[], int] = clock
         self._decoder: Decoder = Decoder({item.handle: item.settings.kind == "text" for item in table.items})
         self._items: dict[int, int] = {item.handle: place for place, item in enumerate(table.items)}
@@ -93,8 +101,9 @@ class Backfill:
         self._without: set[int] = {item.handle for item in table.items if item.settings.events}  # no history of values
         self._attempts: Counter[Hole] = Counter()
         self._waiting: asyncio.Event = asyncio.Event()
+        self._turn: asyncio.Lock = asyncio.Lock()  # one server at a time
         self._remembered_s: float = 0.0
-        self.most_nodes: int = MOST_NODES
+        self._most_nodes: int = MOST_NODES
         self.filled: int = 0  # readings
         self.backfilled: int = 0  # holes
         self.lost: int = 0  # holes
@@ -137,30 +146,25 @@ class Backfill:
             self._waiting.set()
         return found
 
-    async def run(self, channel: Channel, sink: Sink, started_ns: int) -> None:
-        """Fill for as long as the connection lives.
+    async def run(self, historian: Historian, sink: Sink) -> None:
+        """Fill for as long as the connection lives; `sink` gets readings and gaps in the history lane."""
+        async with self._turn:
+            self._most_nodes = historian.most_nodes
+            while True:
+                await self._waiting.wait()
+                await asyncio.sleep(self._settings.history_delay_s)  # a historian may write a little late
+                while self._holes:
+                    await self._round(historian, sink)
+                await self._remember()
+                if not self._holes:
+                    self._waiting.clear()
 
-        Args:
-            channel: of this connection.
-            sink: gets readings and gaps in the history lane.
-            started_ns: when the server was started, by our clock, 0 when it does not say: before that nobody has
-                recorded anything since it stopped.
-        """
-        while True:
-            await self._waiting.wait()
-            await asyncio.sleep(self._settings.history_delay_s)  # a historian may write a little late
-            while self._holes:
-                await self._round(channel, sink, started_ns)
-            await self._remember()
-            if not self._holes:
-                self._waiting.clear()
-
-    async def _round(self, channel: Channel, sink: Sink, started_ns: int) -> None:
+    async def _round(self, historian: Historian, sink: Sink) -> None:
         """One call for the oldest holes, and as many more as their values take."""
-        holes = self._holes.next_round(self.most_nodes)
+        holes = self._holes.next_round(self._most_nodes)
         waiting = len(self._holes)
         try:
-            await self._read(channel, sink, holes, started_ns)
+            await self._read(historian, sink, holes)
         except Retryable as error:
             if not self._narrower(error):
                 await self._failed(sink, holes, error)
@@ -168,10 +172,9 @@ class Backfill:
             if len(self._holes) == waiting:  # every node was refused for now
                 await asyncio.sleep(_RETRY_S)
 
-    async def _read(self, channel: Channel, sink: Sink, holes: Sequence[Hole], started_ns: int) -> None:
-        begun: dict[Hole, Opaque] = {
-            hole: self._table.resolve(self._table.items[self._items[hole.handle]]) for hole in holes
-        }
+    async def _read(self, historian: Historian, sink: Sink, holes: Sequence[Hole]) -> None:
+        table = historian.table
+        begun: dict[Hole, Opaque] = {hole: table.resolve(table.items[self._items[hole.handle]]) for hole in holes}
         await self._give_up(sink, [hole for hole in holes if begun[hole] is None], "the server does not know the node")
         todo: list[_Progress] = [
             _Progress(hole, node, since_ns=hole.from_ns) for hole, node in begun.items() if node is not None
@@ -179,10 +182,10 @@ class Backfill:
         while todo:
             asked_s = asyncio.get_running_loop().time()
             most = max(2, _MOST_VALUES // len(todo))
-            shift_ns = self._server_clock.correction_ns  # its history is in its own time
+            shift_ns = historian.clock.correction_ns  # its history is in its own time
             since_ns, to_ns = min(one.since_ns for one in todo), max(one.hole.to_ns for one in todo)
             details = _raw(since_ns - shift_ns, to_ns - shift_ns, most)
-            body = await channel.read_history(details, [_wanted(one) for one in todo])
+            body = await historian.channel.read_history(details, [_wanted(one) for one in todo])
             answers = read_answers(body, [one.hole.handle for one in todo], self._decoder, self._clock(), shift_ns)
             outcome = _Outcome()
             for one, answer in zip(todo, answers, strict=True):
@@ -191,7 +194,7 @@ class Backfill:
                     self._refused(one, answer.status, outcome)
                 else:
                     _go_on(one, answer, most)
-                    _take(one, answer, outcome, started_ns)
+                    _take(one, answer, outcome, historian.started_ns)
             todo = [one for one in todo if one.more]
             await self._hand_over(sink, outcome)
             rate_s = len(outcome.readings) / self._settings.history_values_per_s
@@ -201,8 +204,8 @@ class Backfill:
         name = ua.StatusCode(status).name
         if status in _NO_HISTORY:
             self._without.add(one.hole.handle)
-        elif status in _BAD_CONTINUATION and self.most_nodes > 1:  # it cannot go on for so many nodes at once
-            self.most_nodes //= 2
+        elif status in _BAD_CONTINUATION and self._most_nodes > 1:  # it cannot go on for so many nodes at once
+            self._most_nodes //= 2
             return
         elif self._may_try_again(one.hole):
             return
@@ -215,9 +218,9 @@ class Backfill:
 
     def _narrower(self, error: Retryable) -> bool:
         """Whether the call was too large and the next one is smaller."""
-        if not isinstance(error, Refused) or error.code not in TOO_MANY or self.most_nodes == 1:
+        if not isinstance(error, Refused) or error.code not in TOO_MANY or self._most_nodes == 1:
             return False
-        self.most_nodes = max(1, self.most_nodes // 2)
+        self._most_nodes = max(1, self._most_nodes // 2)
         return True
 
     async def _failed(self, sink: Sink, holes: Sequence[Hole], error: Retryable) -> None:

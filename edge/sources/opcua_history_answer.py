@@ -8,7 +8,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edge.sources.opcua_decode import Decoder, Publication, node_number
+from edge.sources.opcua_decode import Decoder
+from edge.sources.opcua_message import Publication, node_number
 from twin.errors import Retryable
 from twin.wire.reading import Quality, Reading
 

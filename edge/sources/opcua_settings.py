@@ -125,7 +125,8 @@ class OpcUaSettings(Settings):
     kind: Literal["opcua"]
     name: Annotated[str, Field(pattern=r"[a-z0-9][a-z0-9-]{0,62}")]
     url: Annotated[str, AfterValidator(_url)]
-    redundant_urls: tuple[Annotated[str, AfterValidator(_url)], ...] = ()  # the same nodes elsewhere: tried in turn
+    redundant_urls: tuple[Annotated[str, AfterValidator(_url)], ...] = ()  # servers with the same nodes
+    redundancy: Literal["failover", "hot"] = "failover"  # one of them is read at a time, or all of them at once
     security: OpcUaSecurity = OpcUaSecurity()
     username: str | None = None
     password: Hidden = None
@@ -160,6 +161,8 @@ class OpcUaSettings(Settings):
     def _consistent(self) -> Self:
         if self.lifetime_count < 3 * self.keep_alive_count:
             raise ValueError("lifetime_count must be at least three times keep_alive_count")
+        if self.redundancy == "hot" and not self.redundant_urls:
+            raise ValueError("redundancy: hot needs redundant_urls, the servers that are read beside url")
         if self.password is not None and self.username is None:
             raise ValueError("password needs username")
         _check_user(self)

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.sources.opcua_channel import Channel, Refused
-from edge.sources.opcua_decode import Decoder, Publication
+from edge.sources.opcua_decode import Decoder
 from edge.sources.opcua_items import ItemTable, MonitoredItem
 from edge.sources.opcua_library import ua
+from edge.sources.opcua_message import Publication
 from edge.sources.opcua_settings import OpcUaSettings
 from twin.wire.reading import GapCause
 
 log = logging.getLogger(__name__)
 
 _WRAP = 2**32 - 1  # sequence numbers run from 1 to this and begin again at 1
-MOST_PER_PUBLISH = 10_000  # values in one message: bounds its memory here; the server sends the rest at once
+MOST_PER_PUBLISH = 10_000  # values in one message, with servers that honour it; they send the rest at once
 _MOST_REPUBLISHED = 10_000  # in one go; no server keeps as many
 _LOST = frozenset(
     ua.StatusCodes.__dict__[name]
@@ -84,6 +85,7 @@ class Subscription:
     usable: bool = False  # False: do not take it up again
     heard: bool = False  # on this connection
     heard_s: float = 0.0  # loop time of its last message, or of its establishment
+    taken_s: float = 0.0  # … and of the last one that was taken
     after_outage: bool = False  # its next data is the first after an outage: full queues have overflowed
 
     async def establish(self, channel: Channel, receiver: Receiver, *, restarted: bool) -> str:
@@ -157,8 +159,8 @@ class Subscription:
             publication = await self._republish(channel, self.expected)
             if publication is None:
                 return
-            self.expected = after(publication.sequence_number)
             await receiver.take(publication)
+            self.expected = after(publication.sequence_number)
 
     async def _republish(self, channel: Channel, number: int) -> Publication | None:
         """The message with this number, or None when the server does not have it (any more, or yet).
@@ -188,7 +190,7 @@ class Subscription:
         return True
 
     async def fill(self, channel: Channel, publication: Publication, receiver: Receiver) -> None:
-        """Get what is missing before this message, or tell the receiver that it is lost; expect the one after it."""
+        """Get what is missing before this message, or tell the receiver that it is lost."""
         number = self.expected
         for _ in range(min(ahead(publication.sequence_number, number), _MOST_REPUBLISHED)):
             missing = None
@@ -202,4 +204,8 @@ class Subscription:
             number = after(number)
         if number != publication.sequence_number:
             self._lose(receiver, GapCause.SEQUENCE_JUMP, f"messages from {number} on are missing")
+
+    def taken(self, publication: Publication) -> None:
+        """The receiver has all of this message: expect the one after it."""
+        self.taken_s = asyncio.get_running_loop().time()
         self.expected = after(publication.sequence_number) if publication.carries_data else publication.sequence_number

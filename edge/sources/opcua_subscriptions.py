@@ -104,6 +104,10 @@ class Subscriptions:
                     raise
         return created
 
+    def taken_since(self, since_s: float) -> bool:
+        """Whether each of them has brought a message since then, be it a keep-alive."""
+        return all(one.taken_s > since_s for one in self._living)
+
     def silence_s(self, missed: int, slack_s: float) -> float:
         """How long from now until one of them has missed so many keep-alives."""
         now_s = asyncio.get_running_loop().time()

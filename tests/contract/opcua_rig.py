@@ -60,7 +60,7 @@ class ServerProcess:
         self.port = int(said.split()[1])
 
     async def answer(self) -> str:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):  # a machine that does other things takes long to import
             return (await self.process.stdout.readline()).decode()
 
     async def tell(self, command: str) -> None:

@@ -14,8 +14,9 @@ stands in the file `logins` beside the log.
 
 import argparse
 import asyncio
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -95,6 +96,31 @@ def ticks() -> Iterator[datetime]:
         yield datetime.fromtimestamp(last / 1000, UTC)
 
 
+async def device(log: Path) -> AsyncIterator[tuple[int, datetime]]:
+    """What another process writes as "<source time in ns> <count>": two servers may stand before one device."""
+    with log.open(encoding="ascii") as lines:
+        lines.seek(0, os.SEEK_END)
+        while True:
+            begin = lines.tell()
+            line = lines.readline()
+            if line.endswith("\n"):
+                yield int(line.split()[1]), datetime.fromtimestamp(int(line.split()[0]) / 1e9, UTC)
+            else:
+                lines.seek(begin)
+                await asyncio.sleep(0.01)
+
+
+async def own(log: Path, period_s: float) -> AsyncIterator[tuple[int, datetime]]:
+    """Ticks of this server itself."""
+    with log.open("a", encoding="ascii") as lines:
+        for count, true_at in enumerate(ticks(), start=1):
+            at = true_at + timedelta(seconds=Faults.clock)
+            lines.write(f"{round(at.timestamp() * 1000) * 1_000_000} {count}\n")
+            lines.flush()
+            yield count, at
+            await asyncio.sleep(period_s)
+
+
 def shown(count: int, place: int, at: datetime, *, bad: bool) -> ua.DataValue:
     """What a numeric node shows at a tick; the first one has the faults."""
     if place == 0:
@@ -151,20 +177,16 @@ async def main(arguments: argparse.Namespace) -> None:
             print("done", *line, flush=True)
 
     async def tick() -> None:
-        with arguments.log.open("a", encoding="ascii") as log:
-            for count, true_at in enumerate(ticks(), start=1):
-                at = true_at + timedelta(seconds=Faults.clock)
-                bad = Faults.bad > 0
-                Faults.bad -= bad
-                log.write(f"{round(at.timestamp() * 1000) * 1_000_000} {count}\n")
-                log.flush()
-                await server.iserver.current_time_node.write_value(datetime.now(UTC) + timedelta(seconds=Faults.clock))
-                for place, node in enumerate(numbers):
-                    await server.write_attribute_value(node, shown(count, place, at, bad=bad))
-                for node, variant in ((texts, ua.Variant(f"tick {count} é")), (array, ua.Variant([count, count + 1]))):
-                    await server.write_attribute_value(node, ua.DataValue(variant, SourceTimestamp=at))
-                await server.write_attribute_value(untimed, ua.DataValue(ua.Variant(float(count))))
-                await asyncio.sleep(arguments.period_ms / 1000)
+        source = device(arguments.log) if arguments.device else own(arguments.log, arguments.period_ms / 1000)
+        async for count, at in source:
+            bad = Faults.bad > 0
+            Faults.bad -= bad
+            await server.iserver.current_time_node.write_value(datetime.now(UTC) + timedelta(seconds=Faults.clock))
+            for place, node in enumerate(numbers):
+                await server.write_attribute_value(node, shown(count, place, at, bad=bad))
+            for node, variant in ((texts, ua.Variant(f"tick {count} é")), (array, ua.Variant([count, count + 1]))):
+                await server.write_attribute_value(node, ua.DataValue(variant, SourceTimestamp=at))
+            await server.write_attribute_value(untimed, ua.DataValue(ua.Variant(float(count))))
 
     async with server:
         server.iserver._time_task_stop = True  # its clock is set by tick()
@@ -182,6 +204,7 @@ if __name__ == "__main__":
     parser.add_argument("--history", action="store_true", help="the server records the numbers in memory")
     parser.add_argument("--namespaces", type=int, default=0)
     parser.add_argument("--period-ms", type=float, default=50)
+    parser.add_argument("--device", action="store_true", help="the ticks stand in the log already: another writes it")
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--certificate", type=Path)
     parser.add_argument("--key", type=Path)

@@ -10,8 +10,10 @@ from itertools import count
 from pathlib import Path
 
 from edge.last_read import LastRead
+from edge.mapping import TopicMapping
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
+from edge.sources.mqtt_unnamed import Unnamed
 from edge.sources.source import Sink, SourceState
 from edge.spool import Spool, open_spool
 from tests.servers import Broker, mosquitto
@@ -324,6 +326,56 @@ async def test_metadata_is_known_before_the_queued_values_come_even_after_a_rest
                 await until(lambda: source_again.status().values + source_again.status().facts["rejected"] == 3)
             assert source_again.status().values == 3
             assert len(await kept(spool)) == 4
+
+
+async def test_values_that_came_before_their_metadata_are_a_gap_also_when_the_agent_was_stopped_between(
+    mosquitto_broker, tmp_path
+):
+    """Metadata of another connector may be there: it says nothing of this one."""
+    source = settings(mosquitto_broker, topics=[S7])
+    where = "ie/d/j/simatic/v1/s7c2/dp/r/press-1"
+    async with spool_for(source, tmp_path) as spool:
+        last_read = LastRead([0])
+        more = {"session": "s7", "memory": spool, "last_read": last_read}
+        async with connected(made(source, tmp_path, **more), spool) as reader:
+            await publish(mosquitto_broker, (where, {"vals": [{"id": "101", "val": 5}]}))
+            await until(lambda: reader.status().facts["rejected"] == 1)
+            await until(lambda: "metadata has not come" in reader.status().detail)
+            refused_ns = time.time_ns()
+            async with asyncio.timeout(20):
+                while not await spool.recall("unnamed/devices"):
+                    await asyncio.sleep(0.01)
+        assert await gaps(spool) == []
+        async with connected(made(source, tmp_path, **more), spool) as reader:
+            assert "metadata has not come" in reader.status().detail
+            await publish(mosquitto_broker, ("ie/m/j/simatic/v1/s7c2/dp", S7_METADATA))
+            await until(lambda: reader.status().detail == "")
+            await publish(mosquitto_broker, (where, {"vals": [{"id": "101", "val": 6}]}))
+            await until(lambda: reader.status().values == 1)
+        (gap,) = await gaps(spool)
+    assert (gap.handles, gap.cause) == ((0,), GapCause.NO_METADATA)
+    assert gap.from_ns < refused_ns < gap.to_ns
+
+
+def test_a_doubt_without_an_end_is_told_every_minute_and_an_interval_once() -> None:
+    topics = MqttSettings.model_validate(
+        {"kind": "mqtt", "name": "devices", "broker": {"host": "localhost"}, "topics": [S7]}
+    ).topics
+    mapping, last_read = TopicMapping(topics, {"factory/pressing/press-1/load": 0}), LastRead([0, 1])
+    last_read.begin(1_000)
+    unnamed = Unnamed("devices", mapping, last_read, None)
+    assert unnamed.due(10**12) == []
+    unnamed.note("ie/d/j/simatic/v1/s7c1/dp/r/press-1", 2_000)
+    assert unnamed.due(2_000 + 59_000_000_000) == []
+    (first,) = unnamed.due(2_000 + 60_000_000_000)
+    (second,) = unnamed.due(first.to_ns + 60_000_000_000)
+    assert unnamed.end(second.to_ns + 5) == []  # that of another connector
+    mapping.learn("ie/m/j/simatic/v1/s7c1/dp", json.dumps(S7_METADATA).encode())
+    (third,) = unnamed.end(second.to_ns + 5)
+    assert [(gap.handles, gap.from_ns, gap.to_ns) for gap in (first, second, third)] == [
+        ((0,), 1_000, first.to_ns), ((0,), first.to_ns, second.to_ns), ((0,), second.to_ns, second.to_ns + 5)
+    ]  # fmt: skip
+    assert not unnamed.waits
 
 
 async def test_a_silent_broker_shows_in_the_status_until_it_speaks(mosquitto_broker, tmp_path):

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from edge.sources import opcua_subscription
-from edge.sources.opcua_decode import Decoder, Publication
+from edge.sources.opcua_decode import Decoder
+from edge.sources.opcua_message import Publication
 from edge.sources.source import SourceState
 from tests.contract.opcua_rig import (
     MemorySink,

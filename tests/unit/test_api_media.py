@@ -1,6 +1,6 @@
 import pytest
 
-from api.media import Format, negotiate
+from api.media import Format, TableFormat, negotiate
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,9 @@ from api.media import Format, negotiate
     ],
 )
 def test_the_greatest_weight_decides_and_equals_prefer_json(accept: str, chosen: Format | None) -> None:
-    assert negotiate(accept) is chosen
+    assert negotiate(accept, Format) is chosen
+
+
+def test_a_table_comes_as_parquet_too() -> None:
+    assert negotiate("application/vnd.apache.parquet", TableFormat) is TableFormat.PARQUET
+    assert negotiate("application/vnd.apache.parquet", Format) is None

@@ -310,9 +310,14 @@ def test_siemens_industrial_edge_ids_mean_what_the_metadata_of_their_own_topic_s
         "factory/pressing/press-1/good-count": Value(80.0, "2022-06-30T12:08:00.731809Z"),
         "factory/pressing/press-1/state": Value(4.0, "2022-06-30T12:08:00.731809Z", Quality.BAD),
     }
+    qualities = [
+        dialect.read(topic, {"vals": [{"id": "102", "val": 1, **said}]}).popitem()[1].quality & Quality.SEVERITY
+        for said in ({"qc": 0}, {"qc": 1}, {"qc": 2}, {"qc": 3}, {})
+    ]
+    assert qualities == [Quality.BAD, Quality.UNCERTAIN, Quality.GOOD, Quality.GOOD, Quality.GOOD]
     strange = dialect.send(topic, {"vals": [{"id": "999", "qc": 3, "val": 1}]})
     assert [(error.reason, str(error)) for error in strange.rejected] == [
-        ("no-metadata", "the metadata does not know '999'")
+        ("unknown-element", "the metadata does not know '999'")
     ]
 
 

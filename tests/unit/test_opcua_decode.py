@@ -3,6 +3,8 @@
 import json
 import math
 import struct
+import tracemalloc
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -11,13 +13,15 @@ from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary, to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.sources.opcua_decode import Decoder, Publication
+from edge.sources.opcua_decode import MOST_AT_ONCE, Decoder
 from edge.sources.opcua_events import Events
+from edge.sources.opcua_message import Publication
 from edge.sources.opcua_value import EPOCH_TICKS, nanoseconds, number, quality_of, text
 from twin.wire.reading import Quality, Reading
 
 RECEIVED_NS = 1_700_000_000_123_456_789
 T0 = EPOCH_TICKS + 17_000_000_000_000_000
+DATA_CHANGE = b"\1\0\x2b\3"
 KINDS = {1: "?", 2: "b", 3: "B", 4: "h", 5: "H", 6: "i", 7: "I", 8: "q", 9: "Q", 10: "f", 11: "d"}
 SIZES = {2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 4, 8: 8, 9: 8}
 
@@ -72,9 +76,7 @@ def notification(items: list[bytes]) -> bytes:
 
 
 def decoded(body: bytes, texts: dict[int, bool]) -> Publication:
-    publication = Publication(1, 1)
-    Decoder(texts).data_change(publication, body, 0, len(body), RECEIVED_NS)
-    return publication
+    return Decoder(texts).publish_response(response([extension(DATA_CHANGE, body)]), RECEIVED_NS)
 
 
 def by_asyncua(body: bytes) -> list[ua.MonitoredItemNotification]:
@@ -282,7 +284,7 @@ def extension(kind: bytes, body: bytes) -> bytes:
     return kind + b"\1" + struct.pack("<i", len(body)) + body
 
 
-@pytest.mark.parametrize("kind", [b"\1\0\x2b\3", b"\2\0\0\x2b\3\0\0"])
+@pytest.mark.parametrize("kind", [DATA_CHANGE, b"\2\0\0\x2b\3\0\0"])
 def test_a_whole_publish_response_is_read_in_every_form_of_its_node_id(kind: bytes) -> None:
     body = response([extension(kind, notification([encode(1, 13, 11, 1.5, 0, T0, T0, 0)]))])
     publication = Decoder({1: False}).publish_response(body, RECEIVED_NS)
@@ -303,9 +305,65 @@ def test_a_keep_alive_carries_no_data() -> None:
     assert not Decoder({}).publish_response(response([]), RECEIVED_NS).carries_data
 
 
+def parts(decoder: Decoder, body: bytes) -> Iterator[Publication]:
+    part = decoder.publish_response(body, RECEIVED_NS)
+    while part is not None:
+        yield part
+        part = decoder.go_on(part)
+
+
+@pytest.mark.parametrize("kinds", [(11,), (11, 6, 12)])
+def test_a_message_of_any_size_is_read_in_parts_and_nothing_of_it_is_lost(kinds: tuple[int, ...]) -> None:
+    """Two notifications, one of them of several parts; each item's values stay in their order."""
+    values = {11: 1.5, 6: 3, 12: "text"}
+    many = [
+        encode(n % 7, 13, kind, values[kind], 0, T0 + 10 * n, T0, 0)
+        for n in range(2 * MOST_AT_ONCE + 7)
+        for kind in (kinds[n % len(kinds)],)
+    ]
+    body = response([extension(DATA_CHANGE, notification(many)), extension(DATA_CHANGE, notification(many[:3]))])
+    decoder = Decoder(dict.fromkeys(range(7), 12 in kinds))
+    found = list(parts(decoder, body))
+    assert [len(one.readings) for one in found] == [MOST_AT_ONCE, MOST_AT_ONCE, 7 + 3]
+    assert {(one.subscription_id, one.sequence_number, one.carries_data) for one in found} == {(3, 7, True)}
+    assert not any(one.malformed for one in found)
+    times = sorted(reading.source_ns for one in found for reading in one.readings)
+    assert times == sorted(
+        [nanoseconds(T0 + 10 * n) for n in range(len(many))] + [nanoseconds(T0 + 10 * n) for n in range(3)]
+    )
+    for handle in range(7):
+        own = [reading.source_ns for one in found[:2] for reading in one.readings if reading.handle == handle]
+        assert own == sorted(own) or len(kinds) > 1
+
+
+def test_a_large_message_takes_little_more_memory_than_its_bytes() -> None:
+    item = encode(1, 13, 11, 1.0, 0, T0, T0, 0)
+    body = response([extension(DATA_CHANGE, notification([item] * 300_000))])
+    decoder, count = Decoder({1: False}), 0
+    tracemalloc.start()
+    try:
+        for part in parts(decoder, body):
+            count += len(part.readings)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 300_000
+    assert peak < 10_000_000, "all of it at once would take more than 60 MB"
+
+
+def test_what_is_malformed_ends_the_message_and_what_came_before_it_stays() -> None:
+    item = encode(1, 13, 11, 1.0, 0, T0, T0, 0)
+    lie = struct.pack("<i", 30_000) + b"".join([item] * (MOST_AT_ONCE + 5))
+    body = response([extension(DATA_CHANGE, lie)])
+    first, last = parts(Decoder({1: False}), body)
+    assert (len(first.readings), first.malformed) == (MOST_AT_ONCE, "")
+    assert last.malformed
+    assert last.rest is None
+
+
 @pytest.mark.parametrize("variant", [b"\x80\xff\xff\xff\x7f", b"\x98\1\0\0\0\x80\xff\xff\xff\x7f"])
 def test_an_array_of_two_thousand_million_nulls_takes_no_memory(variant: bytes) -> None:
-    body = response([extension(b"\1\0\x2b\3", notification([struct.pack("<IB", 1, 1) + variant]))])
+    body = response([extension(DATA_CHANGE, notification([struct.pack("<IB", 1, 1) + variant]))])
     assert "array of nulls" in Decoder({1: True}).publish_response(body, RECEIVED_NS).malformed
 
 
@@ -343,7 +401,7 @@ def test_mutated_events_never_raise(data: st.DataObject) -> None:
 @settings(max_examples=300, deadline=None)
 def test_mutated_messages_never_raise_anything_but_struct_errors_and_never_invent_items(data: st.DataObject) -> None:
     encoded = data.draw(items())
-    good = bytearray(response([extension(b"\1\0\x2b\3", notification([encode(*item) for item in encoded]))]))
+    good = bytearray(response([extension(DATA_CHANGE, notification([encode(*item) for item in encoded]))]))
     for _ in range(data.draw(st.integers(1, 6))):
         good[data.draw(st.integers(17, len(good) - 1))] = data.draw(st.integers(0, 255))
     publication = Decoder(dict.fromkeys(range(20), False)).publish_response(bytes(good), RECEIVED_NS)

@@ -1,6 +1,6 @@
 """The gap ledger and the sequence arithmetic."""
 
-from edge.sources.opcua_gaps import GapLedger
+from edge.sources.opcua_gaps import Arrival, GapLedger
 from edge.sources.opcua_subscription import after, ahead
 from twin.wire.reading import Gap, GapCause, Reading
 
@@ -53,8 +53,22 @@ def test_an_overflow_bit_makes_a_gap_of_its_item_alone_also_within_one_message()
 def test_a_whole_queue_after_an_outage_counts_as_overflow_even_without_the_bit() -> None:
     ledger = GapLedger()
     ledger.observe(at(1, 10) + at(2, 10))
-    (gap,) = ledger.observe(at(1, 40, 50, 60) + at(2, 40, 50), full={1: 3, 2: 3})
+    arrival = Arrival(ledger, {1: 3, 2: 3})
+    for part in (at(1, 40, 50) + at(2, 40), at(1, 60) + at(2, 50)):
+        arrival.note(part, ledger.observe(part))
+    (gap,) = arrival.gaps()
     assert gap[:4] == ((1,), 10, 40, GapCause.QUEUE_OVERFLOW)
+
+
+def test_a_full_queue_whose_overflow_bit_made_a_gap_makes_no_second_one() -> None:
+    ledger = GapLedger()
+    ledger.observe(at(1, 10))
+    arrival = Arrival(ledger, {1: 2})
+    part = at(1, 40, 50)
+    gaps = ledger.observe(part, [0])
+    assert len(gaps) == 1
+    arrival.note(part, gaps)
+    assert arrival.gaps() == []
 
 
 def test_sequence_numbers_wrap_to_one() -> None:

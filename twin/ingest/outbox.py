@@ -57,15 +57,13 @@ class Outbox:
 
     async def run(self, client: Client) -> None:
         """Publish until the connection ends; what could not be published waits for the next one."""
+        if self._receipts or self._wanted:
+            self._news.set()
         while True:
             await self._news.wait()
             self._news.clear()
-            try:
-                await self._send_receipts(client)
-                await self._ask(client)
-            except Retryable:
-                self._news.set()
-                raise
+            await self._send_receipts(client)
+            await self._ask(client)
 
     async def run_health(self) -> None:
         """Hand reports on until cancelled; a listener that cannot take one now gets it again, or the one after it."""

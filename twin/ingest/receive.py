@@ -26,6 +26,7 @@ from twin.wire.backoff import Backoff
 from twin.wire.batch import read_header
 from twin.wire.mqtt import BrokerSettings, Client, Message, connect
 from twin.wire.schema import NodeSchema
+from twin.wire.together import together
 
 logger = logging.getLogger(__name__)
 
@@ -209,15 +210,13 @@ async def _stay_connected(broker: BrokerSettings, receiver: Receiver, outbox: Ou
                 await client.subscribe([(topic.ALL_SCHEMAS, 1), (topic.ALL_DATA, 1), (topic.ALL_HEALTH, 1)])
                 logger.info("receiving from the broker at %s:%d, MQTT %s", broker.host, broker.port, client.protocol)
                 backoff.reset()
-                await _receive(client, receiver, outbox)
+                await together({"ingest: messages": _take(client, receiver), "ingest: receipts": outbox.run(client)})
         except* Retryable as group:
             if backoff.fresh:
                 logger.warning("not receiving: %s", group.exceptions[0])
             await backoff.wait()
 
 
-async def _receive(client: Client, receiver: Receiver, outbox: Outbox) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(outbox.run(client), name="ingest: receipts")
-        async for message in client.messages():
-            await receiver.take(message)
+async def _take(client: Client, receiver: Receiver) -> None:
+    async for message in client.messages():
+        await receiver.take(message)

@@ -12,6 +12,7 @@ from twin.store.alarms import Alarms
 from twin.store.database import Database, open_database
 from twin.store.edition import Edition
 from twin.store.findings import Findings
+from twin.store.forecasts import Forecasts
 from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
 from twin.store.jobs import Jobs
@@ -38,6 +39,7 @@ class Store:
     actions: Actions
     jobs: Jobs
     models: Models
+    forecasts: Forecasts
 
     @property
     def edition(self) -> Edition:
@@ -67,4 +69,5 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Actions(database),
             Jobs(database),
             Models(database),
+            Forecasts(database),
         )

@@ -49,6 +49,7 @@ class GapCause(StrEnum):
     SPOOL_DROP = "spool-drop"
     AGENT_DOWN = "agent-down"
     CLOCK_STEP = "clock-step"
+    NO_METADATA = "no-metadata"  # values came, and nobody could say whose they are
 
 
 class GapState(StrEnum):

@@ -93,6 +93,25 @@ CREATE TABLE public.finding (
     earlier uuid
 );
 
+CREATE TABLE public.forecast (
+    asset text NOT NULL,
+    by text NOT NULL,
+    origin_at timestamp with time zone NOT NULL,
+    start_at timestamp with time zone NOT NULL,
+    end_at timestamp with time zone NOT NULL,
+    name text NOT NULL,
+    unit text NOT NULL,
+    centre double precision NOT NULL,
+    quantiles double precision[] NOT NULL,
+    adjusted_mean double precision NOT NULL,
+    adjusted double precision[] NOT NULL,
+    naive_error double precision,
+    maturity text NOT NULL,
+    actual double precision,
+    CONSTRAINT forecast_by_check CHECK ((by = ANY (ARRAY['hour'::text, 'shift'::text, 'day'::text, 'week'::text]))),
+    CONSTRAINT forecast_check CHECK ((start_at < end_at))
+);
+
 CREATE TABLE public.gap (
     id bigint NOT NULL,
     signal integer NOT NULL,
@@ -296,6 +315,9 @@ ALTER TABLE ONLY public.batch
 ALTER TABLE ONLY public.finding
     ADD CONSTRAINT finding_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.forecast
+    ADD CONSTRAINT forecast_pkey PRIMARY KEY (asset, by, origin_at, start_at);
+
 ALTER TABLE ONLY public.gap
     ADD CONSTRAINT gap_pkey PRIMARY KEY (id);
 
@@ -366,6 +388,10 @@ CREATE INDEX alarm_transition_at ON public.alarm_transition USING btree (at);
 CREATE INDEX finding_asset ON public.finding USING btree (asset, since_at);
 
 CREATE INDEX finding_open ON public.finding USING btree (since_at) WHERE (until_at IS NULL);
+
+CREATE INDEX forecast_due ON public.forecast USING btree (end_at) WHERE (actual IS NULL);
+
+CREATE INDEX forecast_ended ON public.forecast USING btree (by, end_at) WHERE (actual IS NOT NULL);
 
 CREATE UNIQUE INDEX model_champion ON public.model USING btree (kind, subject) WHERE (state = 'champion'::text);
 

@@ -1,0 +1,60 @@
+"""Which series a plant has: one for every producing unit, one for every line, area and site, whose end units add
+up to it.
+
+In: the plant model and the producing units. Out: series in order, bottom first, each with the units that it adds
+up. A part that passes three machines is one part: of a line only the units count that feed no other producing unit
+of it. Pure.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from twin.plant.tree import Level, Plant
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What is forecast of one asset."""
+
+    asset: str  # path
+    unit: str  # parts | moves
+    parts: tuple[str, ...]  # paths of the units that add up to it; itself for a unit
+    cohort: str  # assets of one cohort are alike: the type of its units
+
+
+def series_of(plant: Plant, producing: Mapping[str, str]) -> list[Series]:
+    """Units first, then everything above them whose end units produce the same; `producing`: path → parts or
+    moves.
+    """
+    units = [Series(path, unit, (path,), plant.asset(path).type) for path, unit in producing.items()]
+    above: list[Series] = []
+    for asset in plant.assets:
+        if asset.level == Level.UNIT or not plant.children(asset.path):
+            continue
+        below = {path: unit for path, unit in producing.items() if path.startswith(asset.path + "/")}
+        ends = [path for path in below if not set(downstream(plant, path)) & set(below)]
+        kinds = {(below[path], plant.asset(path).type) for path in ends}
+        if len(kinds) == 1:
+            unit, cohort = kinds.pop()
+            above.append(Series(asset.path, unit, tuple(ends), cohort))
+    return [*units, *above]
+
+
+def downstream(plant: Plant, path: str) -> Iterator[str]:
+    """Every asset that gets, at once or later, what `path` finishes; not `path` itself, even in a loop."""
+    feeds: dict[str, list[str]] = {}
+    for link in plant.flow:
+        feeds.setdefault(link.source, []).append(link.target)
+    seen, waiting = {path}, list(feeds.get(path, ()))
+    while waiting:
+        at = waiting.pop()
+        if at not in seen:
+            seen.add(at)
+            yield at
+            waiting += feeds.get(at, ())
+
+
+def places(series: Collection[Series]) -> list[tuple[int, ...]]:
+    """For `reconcile.sums_of`: the places of the units that each series adds up."""
+    place = {one.asset: number for number, one in enumerate(series)}
+    return [tuple(place[part] for part in one.parts) for one in series]
