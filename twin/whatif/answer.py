@@ -197,7 +197,7 @@ def _quantiles(values: NDArray[np.float64]) -> Quantiles:
 def _output(site: str, base: Runs, changed: Runs) -> Output:
     before, after = (_per_bucket(runs, site).sum(axis=1) for runs in (base, changed))
     gap = after - before
-    error = 1.96 * float(gap.std(ddof=1)) / np.sqrt(len(gap))
+    error = float(1.96 * gap.std(ddof=1) / np.sqrt(len(gap)))
     mean = float(gap.mean())
     outputs = tuple(name for name in changed.flow.outputs if site_of(name) == site)
     operations = tuple(one for one in changed.flow.operations if site_of(one.resource) == site)

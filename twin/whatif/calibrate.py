@@ -6,6 +6,7 @@ Failure rates are the means of a gamma posterior: what the plant model says coun
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,7 @@ def cycle_from(cycles_s: NDArray[np.float64]) -> Duration | None:
 def failure_from(prior: Failure | None, history: History) -> Failure | None:
     """Time between failures (of work) and repair times; the plant model's shape, shrunk to its figures."""
     works_s, downs = 0.0, list[float]()
-    ends = [at for at, _ in history.states[1:]] + [history.until_s]
-    for (at, category), end in zip(history.states, ends, strict=True):
+    for (at, category), (end, _) in pairwise([*history.states, (history.until_s, "")]):
         if category == Category.EXECUTING:
             works_s += end - at
         elif category == Category.OUT_OF_SERVICE and end < history.until_s:
