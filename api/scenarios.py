@@ -17,9 +17,9 @@ from api.errors import ProblemError
 from twin.errors import ConfigError, Retryable
 from twin.plant.tree import Plant
 from twin.whatif.analytic import bounds, visits_per_output
-from twin.whatif.answer import Answer, answer
-from twin.whatif.build import Setting, build
-from twin.whatif.scenario import ScenarioText, changed_flow, changed_setting
+from twin.whatif.answer import Answer, answer, changed_case
+from twin.whatif.build import Setting
+from twin.whatif.scenario import ScenarioText
 
 log = logging.getLogger(__name__)
 
@@ -116,12 +116,7 @@ class Desk:
     def _check(self, text: ScenarioText) -> None:
         setting = Setting(text.start_at or datetime.now(UTC), text.horizon_s)
         try:
-            changed = changed_setting(self._plant, setting, text.changes)
-            flow = changed_flow(self._plant, build(self._plant, text.under, changed), text.changes)
-            known = {one.resource for one in flow.operations}
-            strange = [one.asset for one in text.orders if one.asset not in known]
-            if strange:
-                raise ConfigError(f"orders: {strange[0]!r} makes nothing in the simulated part; name a machine in it")
+            flow = changed_case(self._plant, text, setting)
         except ConfigError as error:
             raise ProblemError(422, "unknown-in-scenario", str(error), do="correct the scenario") from error
         found = bounds(flow)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.errors import ConfigError
 from twin.plant.tree import Plant
 from twin.whatif.analytic import bounds
 from twin.whatif.build import Setting, build
@@ -134,8 +135,7 @@ def answer(
         ConfigError: the scenario names something that the plant does not have.
     """
     base_flow = build(plant, scenario.under, setting)
-    changed_to = changed_setting(plant, setting, scenario.changes)
-    flow = changed_flow(plant, build(plant, scenario.under, changed_to), scenario.changes)
+    flow = changed_case(plant, scenario, setting)
     milestones = tuple(Milestone(counted(flow, one.asset), one.things) for one in scenario.orders)
     plan = Plan(
         scenario.horizon_s,
@@ -170,6 +170,21 @@ def answer(
         [_order(one.asset, one.things, one.due_s, at, base, changed) for at, one in enumerate(scenario.orders)],
         trust,
     )
+
+
+def changed_case(plant: Plant, scenario: ScenarioText, setting: Setting) -> Flow:
+    """The flow as the scenario makes it.
+
+    Raises:
+        ConfigError: the scenario names something that the plant, or the simulated part of it, does not have.
+    """
+    changed = changed_setting(plant, setting, scenario.changes)
+    flow = changed_flow(plant, build(plant, scenario.under, changed), scenario.changes)
+    makers = {one.resource for one in flow.operations}
+    strange = [one.asset for one in scenario.orders if one.asset not in makers]
+    if strange:
+        raise ConfigError(f"orders: {strange[0]!r} makes nothing in the simulated part; name a machine in it")
+    return flow
 
 
 def site_of(name: str) -> str:
