@@ -5,7 +5,7 @@ model's own figures serve, and the sentence says so.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,22 +23,31 @@ from twin.whatif.build import Learnt, Now, Setting
 from twin.whatif.calibrate import BackTest, History, back_test, learn, now_of, verdict
 from twin.whatif.scenario import ScenarioText
 
-LEARN_FROM = timedelta(days=14)
+LEARN_FROM = timedelta(days=14)  # states
+CYCLES_FROM = timedelta(days=1)  # every value of them
 TEST_SPAN = timedelta(hours=8)
 _SECOND_NS = 1_000_000_000
+
+
+Clock = Callable[[], datetime]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Surroundings:
     """Asks board and store."""
 
-    def __init__(self, plant: Plant, board: Board, link: StoreLink) -> None:
+    def __init__(self, plant: Plant, board: Board, link: StoreLink, clock: Clock = _utc_now) -> None:
+        self._clock: Clock = clock
         self._plant: Plant = plant
         self._board: Board = board
         self._link: StoreLink = link
 
     async def __call__(self, text: ScenarioText) -> tuple[Setting, str]:
         """The setting of a scenario and what the back-test says."""
-        now = datetime.now(UTC)
+        now = self._clock()
         start_at = text.start_at or now
         if text.start == "plan":
             return Setting(start_at, text.horizon_s), "not asked: the scenario starts from the plant model"
@@ -70,7 +79,8 @@ class Surroundings:
             cycles = np.zeros(0)
             signal = _with_role(self._plant, path, "cycle-time")
             if signal is not None:
-                columns = await store.samples.series(await self._link.signal_id(signal.path), start_ns, end_ns, 20_000)
+                number = await self._link.signal_id(signal.path)
+                columns = await store.samples.series(number, _ns(now - CYCLES_FROM), end_ns)
                 cycles = np.asarray(columns.value, np.float64)
             changes = await store.findings.transitions(path, start_ns, end_ns)
             states = [(one.at_ns / _SECOND_NS, one.category) for one in changes]

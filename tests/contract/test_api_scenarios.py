@@ -1,14 +1,26 @@
 """Scenarios over a real api: taken, simulated, answered in every representation, bounded."""
 
 import asyncio
+import contextlib
 import csv
 import io
+from datetime import UTC, datetime
 
+import numpy as np
+import orjson
 import pyarrow
 import pyarrow.parquet
 import pytest
 
-from tests.contract.api_server import api_settings, running_api
+from api.board import Board, Noun
+from api.deps import StoreLink
+from api.history import Surroundings
+from tests import servers
+from tests.contract.api_samples import commit, register
+from tests.contract.api_server import PLANT, api_settings, running_api
+from twin.plant.load import load_plant
+from twin.store.connect import open_store
+from twin.whatif.scenario import ScenarioText
 
 DOWN = {
     "title": "Lathe down",
@@ -92,3 +104,33 @@ async def test_an_unknown_scenario_and_an_early_table_are_problems(api):
     where = (await api.http.post("/v1/scenarios", json=heavy)).headers["location"]
     early = await api.http.get(where, params={"format": "csv"})
     assert early.json()["type"].endswith("not-done")
+
+
+async def test_history_and_the_live_state_surround_a_live_scenario_and_a_back_test_judges_it():
+    noon = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday, early shift; the sample at noon itself is not yet past
+    lathe, packer = "factory/machining/lathe-1", "factory/assembly/line-1/packer-1"
+    plant, board = load_plant(PLANT), Board()
+    document = {"format": 1, "path": lathe, "at": "2026-11-25T12:00:00Z", "signals": {},
+                "machine_state": {"name": "fault", "category": "OutOfService", "since": "2026-11-25T11:50:00Z"}}  # fmt: skip
+    board.put(Noun.ASSET, lathe, orjson.dumps(document))
+    noon_ns = int(noon.timestamp()) * 10**9
+    with servers.postgres() as database:
+        ids = await register(database.dsn)
+        async with open_store(database.dsn) as store:
+            times = noon_ns - np.arange(1_000, dtype=np.int64)[::-1] * 11 * 10**9
+            await commit(store, ids[f"{lathe}/cycle-time"], times, 11.5 + 0.5 * np.sin(np.arange(1_000.0)))
+            parts = noon_ns - np.arange(500, dtype=np.int64)[::-1] * 13_400_000_000  # 269 an hour
+            await commit(store, ids[f"{packer}/good-count"], parts, np.arange(7_000.0, 7_500.0))
+        link = StoreLink(database.dsn)
+        running = asyncio.create_task(link.run())
+        await link.opened()
+        text = ScenarioText.model_validate({"title": "t", "under": "factory"})
+        setting, trust = await Surroundings(plant, board, link, lambda: noon)(text)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+    assert setting.start_at == noon
+    assert setting.now[lathe].down_since_s == 600
+    assert setting.learnt[lathe].cycle.mean_s == pytest.approx(11.5, rel=0.01)
+    assert trust.startswith("trusted since 2026-11-25T12:00Z; factory: "), trust
+    assert "498 real in 1.9 h" in trust
