@@ -19,7 +19,7 @@ from twin.errors import Retryable
 from twin.plant.tree import Plant, Signal
 from twin.store.connect import Store
 from twin.whatif.answer import site_of
-from twin.whatif.build import Learnt, Now, Setting
+from twin.whatif.build import Chance, FaultRisk, Learnt, Now, Setting
 from twin.whatif.calibrate import BackTest, History, back_test, learn, now_of, verdict
 from twin.whatif.scenario import ScenarioText
 
@@ -39,7 +39,10 @@ def _utc_now() -> datetime:
 class Surroundings:
     """Asks board and store."""
 
-    def __init__(self, plant: Plant, board: Board, link: StoreLink, clock: Clock = _utc_now) -> None:
+    def __init__(
+        self, plant: Plant, board: Board, link: StoreLink, clock: Clock = _utc_now, risk: FaultRisk | None = None
+    ) -> None:
+        self._risk: FaultRisk | None = risk
         self._clock: Clock = clock
         self._plant: Plant = plant
         self._board: Board = board
@@ -57,7 +60,11 @@ class Surroundings:
         except (ProblemError, Retryable) as error:
             return Setting(start_at, text.horizon_s, now=self._now(now)), f"not yet: the store is away ({error})"
         at = now.isoformat(timespec="minutes").replace("+00:00", "Z")
-        return Setting(start_at, text.horizon_s, learnt, self._now(now)), verdict(tests, at)
+        return Setting(start_at, text.horizon_s, learnt, self._now(now), self._chances()), verdict(tests, at)
+
+    def _chances(self) -> dict[str, Chance]:
+        found = {path: self._risk.chance(path) for path in self._plant.work} if self._risk else {}
+        return {path: chance for path, chance in found.items() if chance is not None}
 
     def _now(self, now: datetime) -> dict[str, Now]:
         states: dict[str, Mapping[str, Any]] = {}

@@ -16,14 +16,13 @@ from twin.errors import ConfigError
 from twin.plant.load import load_plant
 from twin.settings import load
 from twin.whatif.answer import answer
-from twin.whatif.build import Learnt, Now, Setting, build, planned_failure
+from twin.whatif.build import Chance, Learnt, Now, Setting, build, hazardous, planned_failure
 from twin.whatif.calibrate import (
     BackTest,
     History,
     back_test,
     cycle_from,
     failure_from,
-    hazardous,
     learn,
     now_of,
     verdict,
@@ -204,8 +203,9 @@ def test_too_little_history_leaves_the_plant_model_alone(plant):
 
 def test_a_high_fault_risk_shortens_the_time_to_the_next_failure(plant):
     prior = planned_failure(plant.work[LATHE])
-    assert hazardous(prior, 0.5, 3600).up.mean_s == pytest.approx(3600 / np.log(2))
-    assert hazardous(prior, 0.0, 3600) == prior
+    risky = Setting(WEDNESDAY, 60, risk={LATHE: Chance(0.5, 3600.0)})
+    assert build(plant, "factory", risky).resource(LATHE).failure.up.mean_s == pytest.approx(3600 / np.log(2))
+    assert hazardous(prior, Chance(0.0, 3600.0)) == prior
 
 
 def test_the_back_test_trusts_what_agrees_with_the_counters(plant):

@@ -4,9 +4,11 @@ A machine is a resource with one operation between its buffers; a port's units a
 knows a cycle or a failure rate it stands above the plant model's.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from twin.errors import ConfigError
 from twin.plant.calendar import Calendar
@@ -35,6 +37,22 @@ class Now:
 
 
 @dataclass(frozen=True, slots=True)
+class Chance:
+    """What the fault risk says: a fault begins within `within_s` with this probability."""
+
+    probability: float
+    within_s: float
+
+
+class FaultRisk(Protocol):
+    """Who knows how soon a unit may fail."""
+
+    def chance(self, asset: str) -> Chance | None:
+        """The risk of a unit now; None when nobody can say."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """Everything that surrounds the flow."""
 
@@ -42,6 +60,7 @@ class Setting:
     horizon_s: float
     learnt: Mapping[str, Learnt] = field(default_factory=dict[str, Learnt])  # by unit path
     now: Mapping[str, Now] = field(default_factory=dict[str, Now])
+    risk: Mapping[str, Chance] = field(default_factory=dict[str, Chance])
     calendars: Mapping[str, Calendar] = field(
         default_factory=dict[str, Calendar]
     )  # in place of the plant's, by unit path
@@ -167,10 +186,21 @@ def _resource(plant: Plant, path: str, setting: Setting) -> Resource:
     work, learnt, now = plant.work[path], setting.learnt.get(path), setting.now.get(path)
     calendar = setting.calendars.get(path) or plant.calendar_of(path)
     failure = (learnt.failure if learnt else None) or planned_failure(work)
+    chance = setting.risk.get(path)
+    if failure is not None and chance is not None:
+        failure = hazardous(failure, chance)
     down_since_s = now.down_since_s if now else None
     if down_since_s is not None and failure is None:  # down, and nobody knows for how long such a thing lasts
         failure = Failure(model.exponential(1e9), model.exponential(3600.0))
     return Resource(path, work.servers, failure, tuple(off_windows(calendar, setting)), down_since_s=down_since_s)
+
+
+def hazardous(failure: Failure, chance: Chance) -> Failure:
+    """The failure with its rate raised to what the fault risk says; never lowered."""
+    rate_per_s = -math.log1p(-min(max(chance.probability, 0.0), 0.999)) / chance.within_s
+    if rate_per_s * failure.up.mean_s <= 1.0:
+        return failure
+    return replace(failure, up=failure.up.scaled(1.0 / (rate_per_s * failure.up.mean_s)))
 
 
 def off_windows(calendar: Calendar, setting: Setting) -> list[Window]:

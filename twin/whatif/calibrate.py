@@ -80,12 +80,6 @@ def failure_from(prior: Failure | None, history: History) -> Failure | None:
     )
 
 
-def hazardous(failure: Failure, probability: float, within_s: float) -> Failure:
-    """The failure with the chance of the next one raised to what the fault risk says for the time `within_s`."""
-    rate = -np.log1p(-min(max(probability, 0.0), 0.999)) / within_s
-    return replace(failure, up=failure.up.scaled(min(1.0, 1.0 / (rate * failure.up.mean_s)))) if rate > 0 else failure
-
-
 def now_of(plant: Plant, states: Mapping[str, Mapping[str, Any]], age_s: Mapping[str, float]) -> dict[str, Now]:
     """The live state of every unit from its state document; age_s: seconds since its machine state began, by path."""
     found: dict[str, Now] = {}
