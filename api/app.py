@@ -19,7 +19,21 @@ from api.feed import LiveFeed
 from api.history import Surroundings
 from api.hub import Hub
 from api.metrics import Metrics
-from api.routes import assets, gateways, health, live, plant, scenarios, signals
+from api.routes import (
+    alarm_figures,
+    alarms,
+    assets,
+    forecasts,
+    gateways,
+    health,
+    intervals,
+    kpis,
+    live,
+    maintenance_windows,
+    plant,
+    scenarios,
+    signals,
+)
 from api.scenarios import Desk
 from api.security import Guard
 from api.settings import ApiSettings
@@ -50,7 +64,21 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.parts = parts
     app.state.broken = None
     errors.install(app)
-    for routes in (plant, assets, signals, scenarios, gateways, health, live):
+    for routes in (
+        plant,
+        assets,
+        signals,
+        scenarios,
+        alarm_figures,
+        alarms,
+        maintenance_windows,
+        kpis,
+        intervals,
+        forecasts,
+        gateways,
+        health,
+        live,
+    ):
         app.include_router(routes.router)
     page.install(app, settings)
     openapi.install(app)

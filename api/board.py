@@ -24,6 +24,7 @@ class Noun(StrEnum):
 
     ASSET = "asset"
     GATEWAY = "gateway"
+    ALARMS = "alarms"  # of one area
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Entry:
     """One document; `payload` is None once it has been withdrawn."""
 
     noun: Noun
-    key: str  # asset path or node
+    key: str  # asset path, node, or the path of an area
     version: int
     payload: bytes | None
     _slim: bytes | None = None
@@ -40,7 +41,7 @@ class Entry:
         """The document as JSON, without its signals when nobody wants them; made once, shared by all clients."""
         if self.payload is None:
             return b""
-        if signals or self.noun is Noun.GATEWAY:
+        if signals or self.noun is not Noun.ASSET:
             return self.payload
         if self._slim is None:
             document = orjson.loads(self.payload)
@@ -137,7 +138,7 @@ def _parsed(noun: Noun, key: str, payload: bytes) -> dict[str, Any]:
     fields = cast("dict[str, Any]", document)
     if fields.get("format") != FORMAT:
         raise Rejected("unknown-format", f"{noun} {key}: format {fields.get('format')!r} is not {FORMAT}")
-    name = fields.get("path" if noun is Noun.ASSET else "node")
+    name = fields.get("node" if noun is Noun.GATEWAY else "path")
     if name != key:
         raise Rejected("wrong-topic", f"{noun} {key}: the document is about {name!r}")
     signals = fields.get("signals", {})

@@ -1,7 +1,7 @@
 """The show hop's inlet: the twin's retained live documents, from the broker onto the board.
 
-In: `fabriquay/1/_twin/state/#` and `gateway/+`. Out: the board, and the feed's own status. When the broker is away or
-`run` says nothing, the board is aged: a value never looks fresher than it is.
+In: `fabriquay/1/_twin/state/#`, `gateway/+` and `alarms/#`. Out: the board, and the feed's own status. When the broker
+is away or `run` says nothing, the board is aged: a value never looks fresher than it is.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ LONGEST_PAUSE_S = 5.0  # between attempts to connect; people look at the page wh
 LAST_KNOWN = "What is shown is the last known state."
 _STATES = f"{topic.LIVE}/state/"
 _GATEWAYS = f"{topic.LIVE}/gateway/"
+_ALARMS = f"{topic.LIVE}/alarms/"
 
 
 class FeedStatus(StrEnum):
@@ -100,7 +101,9 @@ class LiveFeed:
         while True:
             try:
                 async with connect(self._broker, client_id=f"fabriquay-api-{secrets.token_hex(5)}") as client:
-                    await client.subscribe([(topic.ALL_STATES, 1), (topic.ALL_GATEWAYS, 1)])
+                    await client.subscribe(
+                        [(one, 1) for one in (topic.ALL_STATES, topic.ALL_GATEWAYS, topic.ALL_ALARMS)]
+                    )
                     self._up()
                     backoff.reset()
                     await self._read(client)
@@ -181,6 +184,8 @@ class LiveFeed:
 def _about(name: str) -> tuple[Noun, str]:
     if name.startswith(_GATEWAYS):
         return Noun.GATEWAY, name.removeprefix(_GATEWAYS)
+    if name.startswith(_ALARMS):
+        return Noun.ALARMS, name.removeprefix(_ALARMS)
     return Noun.ASSET, name.removeprefix(_STATES)
 
 

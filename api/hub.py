@@ -54,6 +54,10 @@ class View:
         """Whether the asset is one of the wanted, or below one."""
         return not self.under or any(path == root or path.startswith(root + "/") for root in self.under)
 
+    def touches(self, scope: str) -> bool:
+        """Whether alarms of this area may be wanted: it is covered, or one of the wanted lies in it."""
+        return self.covers(scope) or any(root.startswith(scope + "/") for root in self.under)
+
 
 @dataclass(slots=True, eq=False)
 class Pace:
@@ -246,15 +250,19 @@ class Hub:
         full = after == NOTHING_SENT
         states: list[bytes] = []
         gateways: list[bytes] = []
+        alarms: list[bytes] = []
         removed: list[str] = []
         for entry in self._board.changed_after(0 if full else after):
             if entry.noun is Noun.ASSET and not view.covers(entry.key):
                 continue
+            if entry.noun is Noun.ALARMS and not view.touches(entry.key):
+                continue
             if entry.payload is None:
                 removed.append(f"{entry.noun}/{entry.key}")
             else:
-                (states if entry.noun is Noun.ASSET else gateways).append(entry.rendered(signals=view.signals))
-        if not full and not (states or gateways or removed):
+                found = {Noun.ASSET: states, Noun.GATEWAY: gateways, Noun.ALARMS: alarms}[entry.noun]
+                found.append(entry.rendered(signals=view.signals))
+        if not full and not (states or gateways or alarms or removed):
             return None
         self.metrics.built.inc()
         gone = b"" if full else orjson.dumps(removed)[1:-1]
@@ -264,6 +272,8 @@ class Hub:
                 b",".join(states),
                 b'],"gateways":[',
                 b",".join(gateways),
+                b'],"alarms":[',
+                b",".join(alarms),
                 b'],"removed":[',
                 gone,
                 b"]}",

@@ -20,6 +20,9 @@ Reads the twin: what the plant is, what state it is in now, and every sample tha
 * **Units** are those of the plant model (`/v1/plant`), e.g. `A`, `mm/s`, `degC`.
 * **Quality** is an octet: 0 good, 1 uncertain, 2 bad in the low two bits; 4 held, 8 estimated, 16 backfilled,
   32 time adjusted.
+* **Operators** sign what they do to alarms with a name and a comment in the body; nobody logs in yet, so whoever
+  reaches this api can sign with any name. Every action is kept for ever; `Idempotency-Key: <uuid>` makes trying again
+  safe.
 * **Errors** are RFC 9457 problem documents; `do` says what to do.
 * **Live**: `WS /v1/live` pushes changed states. The first frame is `{"type":"hello"}`, then a full
   `{"type":"states","full":true,…}`, then only what changed, and a `{"type":"heartbeat",…}` that says how far the feed
@@ -33,13 +36,21 @@ TAGS = [
     {"name": "state", "description": "What the twin believes now"},
     {"name": "series", "description": "What was measured"},
     {"name": "what-if", "description": "What would happen: scenarios simulated from the live state"},
+    {"name": "alarms", "description": "What needs somebody, what became of it, and what operators do about it"},
+    {
+        "name": "figures",
+        "description": "What the plant achieves, where it is held up, and what these figures are made of",
+    },
+    {"name": "forecasts", "description": "What will probably be produced, and how right earlier forecasts were"},
     {"name": "gateways", "description": "The edge agents"},
     {"name": "health", "description": "For supervisors and monitoring"},
 ]
 
 _MEANING = {
+    403: "A page from elsewhere may change nothing here",
     404: "There is no such thing in the plant",
     406: "None of the media types in Accept can be produced",
+    409: "It cannot be done in the present state, or the key belongs to another action",
     421: "The Host header names somebody else",
     422: "A parameter cannot be used; `errors` lists each",
     503: "A part behind the api is away; try again after Retry-After seconds",

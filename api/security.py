@@ -25,6 +25,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+READING = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -34,6 +35,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ApiSettings, metrics: Metrics) -> None:
         self.app: ASGIApp = app
         self._metrics: Metrics = metrics
+        self._origins: tuple[str, ...] = settings.allowed_origins
         given = tuple(name.lower() for name in settings.allowed_hosts)
         self._hosts: tuple[str, ...] = (*LOOPBACK_NAMES, *given) if settings.loopback or given else ()
 
@@ -50,6 +52,13 @@ class Guard:
         else:
             await self.app(scope, receive, send)
 
+    def _app_for(self, scope: Scope) -> ASGIApp:
+        """The api, or a refusal: a page from elsewhere may not act in the operator's name."""
+        headers = Headers(scope=scope)
+        if scope["method"] in READING or origin_allowed(headers, self._origins):
+            return self.app
+        return _foreign(headers).response(scope["path"])
+
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_s = time.perf_counter()
         status: int = 500
@@ -64,7 +73,7 @@ class Guard:
             await send(message)
 
         try:
-            await self.app(scope, receive, sending)
+            await self._app_for(scope)(scope, receive, sending)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if route != "none" else "any"  # no label from what anybody may invent
@@ -72,9 +81,18 @@ class Guard:
 
 
 def origin_allowed(headers: Headers, allowed: tuple[str, ...]) -> bool:
-    """Whether a WebSocket may open: no Origin (no browser), the same host, or one that the settings name."""
+    """Whether a WebSocket may open or a request act: no Origin (no browser), the same host, or one of the settings."""
     origin = headers.get("origin")
     return origin is None or origin in allowed or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+
+def _foreign(headers: Headers) -> ProblemError:
+    return ProblemError(
+        403,
+        "foreign-origin",
+        f"a page from {headers.get('origin', '')[:200]!r} may change nothing here",
+        do="open the page from this address, or add that origin to allowed_origins in the api's settings",
+    )
 
 
 def host_name(host: str) -> str:

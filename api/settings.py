@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from twin.settings import Secret, Settings
+from twin.state.alarm_policy import AlarmPolicy
 from twin.wire.mqtt import BrokerSettings
 
 
@@ -47,6 +48,7 @@ class ApiSettings(Settings):
     allowed_origins: tuple[str, ...] = ()  # pages on other hosts that may open the WebSocket, e.g. https://wall.example
     live: LiveLimits = LiveLimits()
     series: SeriesLimits = SeriesLimits()
+    alarms: AlarmPolicy = AlarmPolicy()  # by which a replay of findings is judged
 
     @property
     def loopback(self) -> bool:

@@ -44,6 +44,11 @@ def times(instants_ns: list[int]) -> Any:  # noqa: ANN401 – a pyarrow array
     return pa.array([instant // 1_000 for instant in instants_ns], pa.timestamp("us", "UTC"))
 
 
+def numbers(values: list[float | None]) -> Any:  # noqa: ANN401 – a pyarrow array
+    """A column of numbers, float64 even where all of it is missing."""
+    return pa.array(values, pa.float64())
+
+
 def table(columns: Mapping[str, Any]) -> Any:  # noqa: ANN401 – a pyarrow table
     """A table of columns, each a list or an Arrow array."""
     return pa.table(dict(columns))

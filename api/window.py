@@ -15,6 +15,7 @@ PATTERN = (
 )
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # the store admits nothing older
 LATEST_AHEAD = timedelta(days=366)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _RELATIVE = re.compile(r"-(\d{1,9})(ms|s|m|h|d)")
 _UNIT_NS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,6 +45,11 @@ def instant_ns(name: str, text: str, now_ns: int) -> int:
     """One instant within what the store can hold; earlier and later ones are moved to its limits."""
     earliest_ns, latest_ns = _ns(EARLIEST), now_ns + int(LATEST_AHEAD.total_seconds()) * 10**9
     return min(max(_parsed_ns(name, text, now_ns), earliest_ns), latest_ns)
+
+
+def ns_of(at: datetime) -> int:
+    """An aware instant within what the store can hold in any time zone."""
+    return min(max(_ns(at), _ns(EARLIEST)), _ns(_LATEST))
 
 
 def rfc3339(time_ns: int) -> str:

@@ -82,7 +82,7 @@ async def get_series(
     chosen = format or negotiate(request.headers.get("accept", ""), Format)
     if chosen is None:
         raise not_acceptable(Format)
-    span = _window(start, end)
+    span = asked_window(start, end)
     reader = Reader(parts.link.store.samples, signal, await parts.link.signal_id(path))
     if reader.textual and points is not None:
         raise ProblemError(422, "points-of-text", f"{path} holds texts, which have no extremes", do="leave points out")
@@ -161,7 +161,8 @@ class _Stream(StreamingResponse):
             await self._body.aclose()
 
 
-def _window(start: str, end: str) -> Window:
+def asked_window(start: str, end: str) -> Window:
+    """Both ends as instants; a 422 problem when they are none."""
     try:
         return window(start, end, time.time_ns())
     except Rejected as error:

@@ -7,23 +7,28 @@ import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import numpy as np
 import pytest
 
 from tests import servers
+from tests.contract.alarm_samples import VIBRATION, alarms
 from tests.contract.api_samples import commit, commit_texts, register
 from tests.contract.api_server import MILL, api_process, api_settings, gateway_document, state_document
+from twin.state.alarm_model import ActionKind, alarm_id
+from twin.store.actions import Order
 from twin.store.connect import open_store
 from twin.wire import topic
 from twin.wire.mqtt import BrokerSettings, connect
 
 CURRENT, ORDER = f"{MILL}/spindle-current", f"{MILL}/order"
+ALARM = alarm_id(f"anomaly|{VIBRATION}|spike")
 CONFIGURATION = """
 seed = 1
 [generation]
-max-examples = 60
+max-examples = 30
 [[operations]]
 include-operation-id = "getSeries"
 parameters = {{ path = "{signal}" }}
@@ -33,8 +38,34 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 include-operation-id = "postScenario"
 enabled = false # minutes of simulation; tests/contract/test_api_scenarios.py asks it
 [[operations]]
+include-operation-id-regex = "(Alarm|Maintenance)$"
+parameters = {{ alarm = "{alarm}", under = "{asset}", window = 1, cursor = "" }}
+# What a client may send and an alarm's state, or the plant, refuses all the same.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
+[[operations]]
+include-operation-id-regex = "^(addNewNormal|getAlarmReports|listAlarms)$"
+parameters = {{ under = "{asset}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
+[[operations]]
 include-operation-id = "getAssetState"
 parameters = {{ path = "{asset}" }}
+[[operations]]
+include-operation-id = "getKpis"
+parameters = {{ under = "{asset}" }}
+# An end before the start fits the schema and is refused all the same; so is a window that is too long.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id = "getBottlenecks"
+parameters = {{ under = "{asset}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id = "getLineage"
+parameters = {{ asset = "{mill}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id = "reclassifyInterval"
+parameters = {{ path = "{mill}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 """
 
 
@@ -44,6 +75,8 @@ async def _fill(dsn: str, broker_port: int) -> None:
     times = now_ns - np.arange(3_000, dtype=np.int64)[::-1] * 10**9
     async with open_store(dsn) as store:
         await commit(store, ids[CURRENT], times, np.arange(3_000.0), gaps=[(int(times[5]), int(times[9]))])
+        await alarms(store).anomaly(now_ns)
+        await store.actions.add(Order(uuid4(), ActionKind.OUT_OF_SERVICE, "terminal", now_ns, "Kim", "rebuilt", {}))
         await commit_texts(store, ids[ORDER], times[-5:], ["order 1", "order 2", "", "Ünïcode", "order 5"])
     settings = BrokerSettings(host="127.0.0.1", port=broker_port)
     async with connect(settings, client_id="publisher") as client:
@@ -67,7 +100,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 @pytest.mark.parametrize(("signal", "asset"), [(CURRENT, MILL), (ORDER, "factory"), (f"{MILL}/state", "terminal")])
 def test_every_answer_is_as_the_openapi_document_says(address: str, tmp_path: Path, signal: str, asset: str) -> None:
     configuration = tmp_path / "schemathesis.toml"
-    configuration.write_text(CONFIGURATION.format(signal=signal, asset=asset))
+    configuration.write_text(CONFIGURATION.format(signal=signal, asset=asset, alarm=ALARM, mill=MILL))
     program = Path(sys.executable).parent / "schemathesis"
     command = [
         program,
@@ -103,5 +136,10 @@ def test_the_openapi_document_reads_well(address: str) -> None:
                 assert parameter["description"], f"{where} {parameter['name']}"
     assert len(names) == sum(len(methods) for methods in document["paths"].values())
     series = document["paths"]["/v1/signals/{path}/series"]["get"]["responses"]["200"]["content"]
-    assert set(series) == {"application/json", "text/csv", "application/vnd.apache.arrow.stream"}
+    assert set(series) == {
+        "application/json",
+        "text/csv",
+        "application/vnd.apache.arrow.stream",
+        "application/vnd.apache.parquet",
+    }
     assert "HTTPValidationError" not in json.dumps(document)

@@ -1,107 +1,136 @@
 """The measurement step as a plain loop over named numbers in float32, written from the description, not the kernel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 F = np.float32
 ZERO = F(0)
-SPIKE, FLATLINE, DRIFT = 4, 8, 16
+FLATLINE, SPIKE, DRIFT, JUMP, CREEP, NOISE, FULL = 4, 8, 16, 32, 64, 128, 256
+SCORED = (SPIKE, DRIFT, JUMP, CREEP, NOISE)
+NEVER = F(3e38)
 
 
 @dataclass
 class Baseline:
-    """What is known of one signal in one machine state."""
+    """What is known of one signal in one regime."""
 
     mean: np.float32 = ZERO
     var: np.float32 = ZERO
     cov: np.float32 = ZERO
     slow: np.float32 = ZERO
+    commissioned: np.float32 = ZERO
     up: np.float32 = ZERO
     down: np.float32 = ZERO
+    up_s: np.float32 = ZERO
+    down_s: np.float32 = ZERO
     last: np.float32 = ZERO
     resolution: np.float32 = ZERO
-    cusum_ceiling: np.float32 = ZERO
-    z_ceiling: int = 0
+    move: np.float32 = ZERO
+    noise: np.float32 = ZERO
+    usual: np.float32 = ZERO
     longest: int = 0
     run: int = 0
     n: int = 0
-    age: np.float32 = ZERO
-    frozen: bool = False  # a spike is open
+    block_s: np.float32 = ZERO
+    greatest: dict = field(default_factory=lambda: dict.fromkeys(SCORED, ZERO))
+    limits: dict = field(default_factory=lambda: dict.fromkeys(SCORED, NEVER))
+    frozen: bool = False
+    spiking: bool = False
 
 
-def step(b: Baseline, gap_s, value, same, dt):  # noqa: C901 – the whole rule in one place
+def between(value, most):
+    return min(max(value, -most), most)
+
+
+def step(b: Baseline, gap_s, value, same, dt):  # noqa: C901 - the whole rule in one place
     """Detectors that exceed, detectors that are not quiet."""
     x, dt, gap_s = F(value), F(dt), F(gap_s)
-    if b.n == 0:
-        b.mean = b.slow = b.last = x
-        b.n = 1
-        return set(), set()
-    exceeded, doubtful = set(), set()
-    if dt > 3600:
-        b_n, b_age = min(b.n, 50), min(b.age, F(300))
-    else:
-        b_n, b_age = b.n, b.age
-    grown = b_n >= 100
-    warm = grown and b_age >= 600
-    change = abs(x - b.last)
+    first, old = b.n == 0, dt > 3600
+    n = min(b.n, 50) if old else b.n
+    var = F(2) * b.var if old else b.var
+    follows = not first and dt <= gap_s
+    grown = n >= 100
+    warm = grown and b.limits[SPIKE] < NEVER
+    still = b.frozen and not first
+
+    change = abs(x - b.last) if follows else ZERO
     if change > 0 and (b.resolution == 0 or change < b.resolution):
         b.resolution = change
-    variance = max(b.var, b.resolution * b.resolution)
+    variance = max(var, b.resolution * b.resolution)
     sd = np.sqrt(variance)
-    inverse = F(1) / sd if variance > 0 else F(0)
-    deviation, before = x - b.mean, b.last - b.mean
+    inverse = F(1) / sd if variance > 0 else ZERO
+    deviation = x - b.mean
+    before = b.last - b.mean if follows else ZERO
     z = deviation * inverse
-    if warm:
-        limit = max(F(6), F(1.5) / F(8) * F(b.z_ceiling))
-        if abs(z) >= limit:
-            exceeded.add(SPIKE)
-        if abs(z) >= limit * (F(4) / F(6)):
-            doubtful.add(SPIKE)
-    elif grown:
-        b.z_ceiling = max(b.z_ceiling, min(127, int(abs(z) * F(8))))
+    typical = max(b.move, b.resolution)
+    scores = {SPIKE: abs(z), JUMP: change / max(typical, F(1e-30)) if typical > 0 else ZERO}
+    spikes = warm and scores[SPIKE] >= b.limits[SPIKE]
+
+    flat = False
     flat_limit = max(60, 3 * b.longest)
-    if same and dt <= gap_s:
+    if same and follows:
         b.run += 1
         if not warm:
             b.longest = max(b.longest, b.run)
-        elif b.run > flat_limit and b.resolution > 0:
-            exceeded.add(FLATLINE)
-            doubtful.add(FLATLINE)
+        flat = warm and b.run > flat_limit and b.resolution > 0
     else:
         if b.longest < b.run <= flat_limit:
             b.longest = b.run
         b.run = 0
-    if dt > gap_s:
-        b.up = b.down = before = F(0)
-    elif SPIKE in exceeded or b.frozen:
-        b.up = b.down = F(0)
-    else:
-        most = max(F(25), F(1.5) * b.cusum_ceiling)
-        if not same:
-            phi = min(max(b.cov * inverse * inverse, F(0)), F(0.98))
-            whitened = (z - phi * before * inverse) / np.sqrt(F(1) - phi * phi)
-            whitened = min(max(whitened, F(-4)), F(4))
-            b.up = min(max(b.up + whitened - F(0.5), F(0)), 2 * most)
-            b.down = min(max(b.down - whitened - F(0.5), F(0)), 2 * most)
-        greater = max(b.up, b.down)
-        if b_age >= 1800:
-            if greater > most and not same:
-                exceeded.add(DRIFT)
-            if greater > most / 2:
-                doubtful.add(DRIFT)
-        elif grown and not same:
-            b.cusum_ceiling = max(b.cusum_ceiling, greater)
+
+    phi = min(max(b.cov * inverse * inverse, ZERO), F(0.98))
+    innovation = deviation - phi * before
+    usual_sd = F(1.2533141) * b.usual
+    residual = between(innovation / max(usual_sd, F(1e-30)), F(4)) if b.usual > 0 else ZERO
+    if not (follows and grown) or spikes or b.spiking:
+        b.up = b.down = ZERO
+    elif not same:
+        b.up = min(max(b.up + residual - F(0.5), ZERO), F(1000))
+        b.down = min(max(b.down - residual - F(0.5), ZERO), F(1000))
+    b.up_s = min(b.up_s + dt, F(1e7)) if b.up > 0 else ZERO
+    b.down_s = min(b.down_s + dt, F(1e7)) if b.down > 0 else ZERO
+    scores[DRIFT] = max(b.up, b.down)
+
+    weight = dt / (F(3600) + dt) if dt * F(n + 1) > F(3600) + dt else F(1) / F(n + 1)
+    slowly = F(0.1) * weight if grown else weight
+    strange = min(abs(innovation), F(4) * usual_sd) if grown else abs(innovation)
+    fresh = follows and not same
+    if fresh:
+        b.noise = b.noise + min(F(12) * weight, F(0.5)) * (strange - b.noise)
+    lesser, greater = min(b.noise, b.usual), max(b.noise, b.usual)
+    scores[NOISE] = greater / max(lesser, F(1e-30)) - F(1) if lesser > 0 else ZERO
+    scores[CREEP] = max(abs(b.mean - b.slow), F(0.5) * abs(b.slow - b.commissioned)) * inverse
+
+    exceeded = {FLATLINE} if flat else set()
+    doubtful = set(exceeded)
+    for detector, score in scores.items():
+        moving = not same or detector in {SPIKE, JUMP}
+        if warm and moving and score >= b.limits[detector]:
+            exceeded.add(detector)
+        if warm and score >= F(2) / F(3) * b.limits[detector]:
+            doubtful.add(detector)
+    if grown and follows and not still:
+        b.block_s = b.block_s + dt
+        for detector, score in scores.items():
+            b.greatest[detector] = max(b.greatest[detector], score)
+    if b.block_s >= 600:
+        exceeded.add(FULL)
+
     b.last = x
-    if not b.frozen:
+    if not still:
         if grown:
-            deviation = min(max(deviation, -4 * sd), 4 * sd)
-            before = min(max(before, -4 * sd), 4 * sd)
-        weight = dt / (F(3600) + dt) if dt * F(b_n + 1) > F(3600) + dt else F(1) / F(b_n + 1)
-        b.slow = b.slow + (F(0.1) * weight if grown else weight) * (b.mean + deviation - b.slow)
+            deviation = between(deviation, F(4) * sd)
+            before = between(before, F(4) * sd)
+            change = min(change, F(8) * typical)
+        b.slow = b.slow + slowly * (b.mean + deviation - b.slow)
         b.mean = b.mean + weight * deviation
-        b.var = (1 - weight) * (b.var + weight * deviation * deviation)
+        b.var = (1 - weight) * (var + weight * deviation * deviation)
         b.cov = (1 - weight) * (b.cov + weight * deviation * before)
-        b.n = b_n + 1
-        b.age = min(b_age + min(dt, gap_s), F(1e7))
+        if fresh:
+            b.move = b.move + weight * (change - b.move)
+            b.usual = b.usual + slowly * (strange - b.usual)
+        b.n = n + 1
+    else:
+        b.var = var
     return exceeded, doubtful

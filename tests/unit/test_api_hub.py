@@ -100,7 +100,7 @@ async def test_hello_comes_first_then_everything_then_only_what_changed() -> Non
 async def test_a_client_without_a_plant_state_still_gets_a_full_empty_frame() -> None:
     async with Room().open() as room, room.client() as (peer, _):
         assert peer.states() == [
-            {"type": "states", "cursor": 0, "full": True, "states": [], "gateways": [], "removed": []}
+            {"type": "states", "cursor": 0, "full": True, "states": [], "gateways": [], "alarms": [], "removed": []}
         ]
 
 
@@ -193,3 +193,18 @@ async def test_a_place_is_free_again_once_its_client_has_left() -> None:
             async with room.client() as (peer, _):
                 assert peer.frames
         assert room.metrics.clients._value.get() == 0
+
+
+async def test_alarms_of_an_area_reach_whoever_sees_something_of_it() -> None:
+    board = Board()
+    board.put(Noun.ALARMS, "factory/machining", b'{"format":1,"path":"factory/machining","alarms":[]}')
+    board.put(Noun.ALARMS, "gateways", b'{"format":1,"path":"gateways","alarms":[]}')
+
+    def seen(*under: str) -> list[str]:
+        hub = Hub(board, Feed(), LiveLimits(), Metrics(), "r1")
+        frame = orjson.loads(hub.frame(View(under), -1) or "{}")
+        return sorted(one["path"] for one in frame["alarms"])
+
+    assert seen() == ["factory/machining", "gateways"]
+    assert seen("factory") == seen("factory/machining/mill-1") == ["factory/machining"]
+    assert seen("factory/printing") == []

@@ -10,6 +10,7 @@ from twin.kernels.layout import (
     ENTERED,
     MEASUREMENT,
     OPENED,
+    REGIMES,
     REPORT,
     STATE,
     Blocks,
@@ -18,7 +19,7 @@ from twin.kernels.layout import (
     empty_blocks,
 )
 
-SIGNALS, PER_BATCH, BATCHES = 40, 60, 5
+SIGNALS, PER_BATCH, BATCHES = 40, 60, 12
 START_NS, PERIOD_NS = 1_795_000_000_000_000_000, 10_000_000_000
 STATES = (6, 27)
 BAD_QUALITY = 2
@@ -34,16 +35,31 @@ class Judge:
         self.config["asset"] = np.arange(SIGNALS) // 20
         self.config["kind"] = MEASUREMENT
         self.config["kind"][list(STATES)] = STATE
-        self.config["machine_state"][list(STATES)] = 1
+        self.config["chooses"][list(STATES)] = 1
+        self.config["regimes"] = REGIMES
+        self.config["regime_start"] = np.arange(SIGNALS) * REGIMES
+        self.config["season"] = -1
+        self.config["level"] = 0.02
         self.members = np.setdiff1d(np.arange(SIGNALS), STATES).astype(np.int32)
         self.member_start = np.array([0, 19, 38], np.int32)
-        self.blocks: Blocks = empty_blocks(SIGNALS, np.zeros(0, np.int32))
+        self.blocks: Blocks = empty_blocks(self.config, 2, np.zeros(0, np.int32))
         self.blocks.exact["kind"] = self.config["kind"]
         self.reports = np.zeros(reports, REPORT)
         self.told: list[np.ndarray] = []
 
     def judge(self, batch: Columns) -> None:
-        model = Model(self.config, self.members, self.member_start, np.zeros(1, np.int64), np.zeros(2, np.int32))
+        none, nowhere = np.zeros(0, np.int64), np.zeros(2, np.int32)
+        model = Model(
+            config=self.config,
+            members=self.members,
+            member_start=self.member_start,
+            bounds=none,
+            bound_start=nowhere,
+            executing=np.zeros(2, np.int64),
+            hours=none,
+            hour_slot=np.zeros(0, np.int16),
+            hour_start=nowhere,
+        )
         begin = 0
         while begin < len(batch.signal):
             begin, used = events(batch, begin, self.blocks, model, self.reports)
@@ -51,12 +67,12 @@ class Judge:
 
     def state(self) -> list[bytes]:
         blocks = self.blocks
-        return [part.tobytes() for part in (blocks.exact, blocks.hot, blocks.regimes, blocks.episodes)]
+        return [part.tobytes() for part in blocks[:7]]
 
     def reported(self) -> np.ndarray:
         """In their order; a report of a state has nothing but its time, signal and value."""
         told = np.concatenate(self.told)
-        for field in ("detector", "spare", "since", "score", "centre", "spread"):
+        for field in ("detector", "spare", "since", "score", "centre", "spread", "p", "side", "regime"):
             told[field][told["what"] == ENTERED] = 0
         return told
 
@@ -70,7 +86,7 @@ def batch(seed: int, number: int) -> Columns:
     value[STATES[0]] = (np.arange(PER_BATCH) // 20 + number) % 4
     value[STATES[1]] = 1.0
     value[3] = 0.5  # never moves
-    if number >= 3:
+    if number >= 6:
         value[25] += 4.0  # drifts
         at = dice.integers(5, 40, 4)
         value[22, at[0] : at[0] + 6] = 30.0  # a spike

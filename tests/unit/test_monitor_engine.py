@@ -36,11 +36,11 @@ def split(whole, cuts):
         yield replace(whole, **part, texts=texts)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6), data=st.data())
 def test_any_split_of_the_input_gives_the_same_state_and_findings(seed, data):
     whole = batch(
-        random_rows(seed, 3000, busy=data.draw(st.sampled_from([0.0, 0.02]))), texts=[(SAW["order"], START_NS, "A-17")]
+        random_rows(seed, 6000, busy=data.draw(st.sampled_from([0.0, 0.02]))), texts=[(SAW["order"], START_NS, "A-17")]
     )
     cuts = data.draw(st.lists(st.integers(0, len(whole)), max_size=12))
     one, other = engine(), engine()
@@ -53,7 +53,7 @@ def test_any_split_of_the_input_gives_the_same_state_and_findings(seed, data):
 
 
 def test_the_split_test_sees_findings_and_transitions():
-    judged = engine().push(batch(random_rows(3, 3000, busy=0.0)))
+    judged = engine().push(batch(random_rows(0, 6000, busy=0.0)))
     assert judged.transitions
     assert {finding.detector for finding in judged.findings} >= {Detector.RANGE, Detector.SPIKE}
 
@@ -102,8 +102,11 @@ def test_a_signal_that_is_added_to_the_plant_leaves_what_is_known_of_the_others(
     new = Engine.restore(grown, make_ids(grown), old.snapshot())
     size = len(old.state.blocks.exact)
     assert hot_records(new.state.blocks.hot)[:size].tobytes() == hot_records(old.state.blocks.hot)[:size].tobytes()
-    for name in ("exact", "regimes", "episodes"):
+    for name in ("exact", "episodes"):
         assert getattr(new.state.blocks, name)[:size].tobytes() == getattr(old.state.blocks, name).tobytes()
+    for name in ("regimes", "tails"):  # the added signal is the last one, and so are its rows
+        rows = len(getattr(old.state.blocks, name))
+        assert getattr(new.state.blocks, name)[:rows].tobytes() == getattr(old.state.blocks, name).tobytes()
     assert new.state.blocks.counters.tobytes() == old.state.blocks.counters.tobytes()
     assert (new.state.machines, new.state.findings, new.state.texts) == (
         old.state.machines,

@@ -8,6 +8,8 @@ from edge.config import AgentSettings, load_agent, node_schema
 from edge.opcua_files import check_files
 from twin.commands.settings import TwinSettings, load_twin
 from twin.errors import ConfigError
+from twin.notify.check import notify_problems
+from twin.notify.door import Targets
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
 from twin.settings import load
@@ -26,6 +28,7 @@ def check_folder(folder: Path) -> list[str]:
     settings: TwinSettings | None = None
     try:
         settings = load_twin(folder / "twin.yaml")
+        Targets(settings.notify.targets)
         plant_path = settings.plant
         lines.append(f"{folder / 'twin.yaml'}: ok")
     except ConfigError as error:
@@ -33,7 +36,9 @@ def check_folder(folder: Path) -> list[str]:
     try:
         plant = load_plant(plant_path)
         lines.append(f"{plant_path}: ok, {len(plant.assets)} assets, {len(plant.signals)} signals")
-        problems += _sparkplug_signals(folder / "twin.yaml", settings, plant) if settings else ()
+        if settings:
+            problems += _sparkplug_signals(folder / "twin.yaml", settings, plant)
+            problems += (f"{folder / 'twin.yaml'}: {one}" for one in notify_problems(settings.notify, plant))
     except ConfigError as error:
         problems += error.problems
     if plant is not None:

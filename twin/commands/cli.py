@@ -11,7 +11,8 @@ from typing import Annotated, Literal, TypeVar, cast
 
 import typer
 
-from twin.commands.console import TWIN_YAML, Configuration, say, serve
+from twin.commands.alarms_cli import alarms_app
+from twin.commands.console import TWIN_YAML, Configuration, quiet, say, serve
 from twin.commands.edge_cli import edge_app
 from twin.errors import ConfigError, Retryable
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(edge_app, name="edge")
+app.add_typer(alarms_app, name="alarms")
 
 Error = TypeVar("Error", bound=BaseException)
 
@@ -95,6 +97,44 @@ def learn(
     say(turn_lines(turns))
     if once and not well(turns):
         raise typer.Exit(1)
+
+
+@app.command()
+def kpis(
+    under: Annotated[str | None, typer.Argument(help="A site, area, line or unit; default: every site.")] = None,
+    by: Annotated[str, typer.Option(help="hour, shift, day, order or total.")] = "total",
+    level: Annotated[str | None, typer.Option(help="Every site, area, line or unit at or below it.")] = None,
+    start: Annotated[str, typer.Option(help="RFC 3339, or back from now: -8h, -7d.")] = "-1d",
+    end: Annotated[str, typer.Option(help="RFC 3339 or now.")] = "now",
+    config: Configuration = TWIN_YAML,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Every figure as CSV.")] = False,
+) -> None:
+    """Key figures: OEE and its factors, output, MTBF, crane rates; formulas in docs/reference/kpis.md."""
+    from twin.commands.kpis import csv_lines, figures, table_lines
+    from twin.commands.settings import load_twin
+
+    quiet()
+    rows = asyncio.run(figures(load_twin(config), under, (by, level), (start, end)))
+    say(csv_lines(rows) if as_csv else table_lines(rows))
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the Parquet files and the cursor are.")],
+    config: Configuration = TWIN_YAML,
+) -> None:
+    """Write every sample into Parquet files; run again it goes on where it was, also after a kill."""
+    from twin.commands.export import export as export_samples
+    from twin.commands.settings import load_twin
+
+    quiet()
+    with typer.progressbar(length=1000, label="batches", file=sys.stderr) as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.update(round(1000 * done / max(of, 1)) - bar.pos)
+
+        done = asyncio.run(export_samples(load_twin(config), folder, progress))
+    say([f"{done.rows:,} samples in {done.files} new files; everything up to batch {done.batch:,} is in {folder}"])
 
 
 @app.command()

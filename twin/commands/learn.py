@@ -5,10 +5,12 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from twin.commands.kpi_store import KpiStore
 from twin.commands.settings import TwinSettings
 from twin.errors import ConfigError
 from twin.learn.housekeeping import models_trim
 from twin.learn.job import Job, Outcome, Turn
+from twin.learn.kpi_buckets import kpi_buckets
 from twin.learn.run import chosen, run_learn, run_once
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
@@ -25,8 +27,7 @@ def make_jobs(plant: Plant, store: Store, settings: TwinSettings) -> list[Job]:
     Raises:
         ConfigError: `learn.period_s` names a job that does not exist.
     """
-    del plant  # of which jobs fit models
-    jobs = [models_trim(store.models)]
+    jobs = [kpi_buckets(plant, KpiStore(store)), models_trim(store.models)]
     periods = settings.learn.period_s
     if unknown := sorted(set(periods) - {job.name for job in jobs}):
         known = ", ".join(job.name for job in jobs)

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from twin.commands.settings import TwinSettings
-from twin.errors import Retryable
+from twin.errors import ConfigError, Retryable
 from twin.ingest.admit import Expected
 from twin.ingest.receive import run_ingest
 from twin.monitor.run import Monitor
+from twin.notify.check import notify_problems
+from twin.notify.door import Targets
+from twin.notify.run import run_notify
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
 from twin.store.connect import Store, open_store
@@ -59,16 +62,20 @@ class LivePublisher:
 
 async def run_twin(settings: TwinSettings) -> None:
     """Run until cancelled. The store must be there at the start; from then on it and the broker may come and go."""
-    plant = load_plant(settings.plant)
+    plant, targets = load_plant(settings.plant), Targets(settings.notify.targets)
+    if problems := list(notify_problems(settings.notify, plant)):
+        raise ConfigError(problems)
     async with open_store(settings.database) as store:
         signal_ids = await store.plants.register(plant)
         _log.info("store: %s edition; plant %s with %d signals", store.edition, plant.revision, len(signal_ids))
-        await _run(settings, plant, store, signal_ids)
+        await _run(settings, plant, store, signal_ids, targets)
 
 
-async def _run(settings: TwinSettings, plant: Plant, store: Store, signal_ids: Mapping[str, int]) -> None:
+async def _run(
+    settings: TwinSettings, plant: Plant, store: Store, signal_ids: Mapping[str, int], targets: Targets
+) -> None:
     publisher = LivePublisher(settings.broker)
-    monitor = Monitor(plant, signal_ids, store, publisher.publish)
+    monitor = Monitor(plant, signal_ids, store, publisher.publish, policy=settings.alarms)
 
     async def hear(node: str, health: Mapping[str, Any]) -> None:
         await monitor.hear(node, health)
@@ -81,6 +88,8 @@ async def _run(settings: TwinSettings, plant: Plant, store: Store, signal_ids: M
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(publisher.run(), name="live publisher")
         tasks.create_task(monitor.run(), name="monitor")
+        if settings.notify.routes:
+            tasks.create_task(run_notify(plant, settings.notify, store.notifications, targets), name="notify")
         tasks.create_task(
             run_ingest(
                 settings.broker,

@@ -14,5 +14,6 @@ async def serve_api(settings: TwinSettings) -> None:
             plant=settings.plant,
             host=settings.api.host,
             port=settings.api.port,
+            alarms=settings.alarms,
         )
     )

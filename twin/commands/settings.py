@@ -6,7 +6,9 @@ from pathlib import Path
 from pydantic import Field, PositiveFloat
 
 from twin.ingest.sparkplug_settings import SparkplugSettings
+from twin.notify.settings import NotifySettings
 from twin.settings import Document, Secret, Settings
+from twin.state.alarm_policy import AlarmPolicy
 from twin.wire.mqtt import BrokerSettings
 
 
@@ -31,6 +33,8 @@ class TwinSettings(Settings):
     broker: BrokerSettings
     api: ApiAddress = ApiAddress()
     learn: LearnSettings = LearnSettings()
+    alarms: AlarmPolicy = AlarmPolicy()
+    notify: NotifySettings = NotifySettings()
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 
 

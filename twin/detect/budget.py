@@ -32,6 +32,11 @@ class AreaBudget:
     told: int = 0  # since the beginning
     days: float = 0.0  # since the beginning
 
+    @classmethod
+    def fresh(cls, alarms_per_day: float, assets: int) -> "AreaBudget":
+        """A budget that begins, with what may be saved of a day: for what is odd before tails are known."""
+        return cls(alarms_per_day, assets, balance=SAVED_DAYS * alarms_per_day)
+
     @property
     def level(self) -> float:
         """The p-value of an asset's block below which it is told."""
@@ -65,6 +70,14 @@ class AreaBudget:
             self.told += 1
             return True
         if p > self.level:
+            return False
+        self.balance -= 1.0
+        self.told += 1
+        return True
+
+    def admit_unknown(self) -> bool:
+        """Whether something odd is told whose probability is not known yet: while there is budget for a whole one."""
+        if self.balance < 1.0:
             return False
         self.balance -= 1.0
         self.told += 1

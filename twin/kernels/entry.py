@@ -7,10 +7,21 @@ Both run the same rule, `univariate.infer`, and it does not matter which samples
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.kernels.blocks import end_block, tail_row
 from twin.kernels.compiled import compiled
-from twin.kernels.layout import DETECTORS, LANES, MEASUREMENT, WIDE, WIDTH, Blocks, Columns, Float, Model, Records
+from twin.kernels.layout import (
+    DETECTORS,
+    LANES,
+    MEASUREMENT,
+    WIDE,
+    WIDTH,
+    Blocks,
+    Columns,
+    Float,
+    Model,
+    Records,
+)
 from twin.kernels.packed import (
-    S_CUSUM,
     S_DT_S,
     S_EXCEEDED,
     S_GAP_S,
@@ -22,7 +33,17 @@ from twin.kernels.packed import (
     step_block,
 )
 from twin.kernels.regimes import place
-from twin.kernels.runs import CHUNK, L_END, L_ROW, WORTH_PACKING, advance_together, lay_out, no_runs, repeats
+from twin.kernels.runs import (
+    CHUNK,
+    L_END,
+    L_ROW,
+    WORTH_PACKING,
+    advance_together,
+    lay_out,
+    no_runs,
+    packed_verdict,
+    repeats,
+)
 from twin.kernels.sample import (
     is_good,
     is_plain,
@@ -33,7 +54,8 @@ from twin.kernels.sample import (
     seconds_between,
     take,
 )
-from twin.kernels.univariate import ONE, ZERO, Hot, step
+from twin.kernels.tails import p_value
+from twin.kernels.univariate import BLOCK_BIT, ONE, ZERO, Hot, step
 
 ONE_LANE = np.uint64(1)
 FIRST = np.uint64(0)  # instant
@@ -64,7 +86,7 @@ def settle(samples: Hot, block: int, count: int, blocks: Blocks, config: Records
         if samples[S_PRESENT + lane] == ZERO:
             continue
         if count < WORTH_PACKING:
-            exceeded, _, z, cusum = step(
+            verdict = step(
                 blocks.hot,
                 begin + lane,
                 0,
@@ -74,13 +96,11 @@ def settle(samples: Hot, block: int, count: int, blocks: Blocks, config: Records
                 samples[S_GAP_S + lane],
             )
         else:
-            exceeded, z, cusum = int(samples[S_EXCEEDED + lane]), samples[S_Z + lane], samples[S_CUSUM + lane]
+            verdict = packed_verdict(samples, FIRST + lane)
         samples[S_PRESENT + lane] = ZERO
-        if exceeded != 0:
+        if verdict[0] != 0:
             i = block * LANES + int(lane)
-            verdict = (exceeded, exceeded, z, cusum)
-            exact_i, episodes_i = blocks.exact[i], blocks.episodes[i]
-            used = report_episodes(exact_i, blocks.hot, config[i], episodes_i, verdict, i, reports, used)
+            used = report_episodes(i, verdict, blocks, config[i], reports, used)
     return used
 
 
@@ -132,12 +152,12 @@ def mixed_events(columns: Columns, begin: int, blocks: Blocks, model: Model, rep
         exact_i = exact[i]
         config_i = config[i]
         lane = np.uint64(i) % WIDTH
-        alone = int(config_i["machine_state"]) == 1  # it changes the baselines of others
+        alone = int(config_i["chooses"]) != 0  # it changes the baselines of others
         if count > 0 and (alone or i // LANES != block or samples[S_PRESENT + lane] != ZERO):
             used = settle(samples, block, count, blocks, config, reports, used)
             count = 0
         before_ns = int(exact_i["time"])
-        measured = packing and int(config_i["kind"]) == MEASUREMENT and t > before_ns
+        measured = packing and not alone and int(config_i["kind"]) == MEASUREMENT and t > before_ns
         if measured and is_good(int(quality[e]), v) and is_plain(exact_i, config_i, t, v):
             samples[S_SAME + lane] = ONE if repeats_last(exact_i, v) else ZERO
             note(exact_i, t, v, quality[e], received[e], node)
@@ -166,6 +186,23 @@ def events(columns: Columns, begin: int, blocks: Blocks, model: Model, reports: 
 
 
 @compiled
+def end_blocks(exceeded: NDArray[np.uint16], blocks: Blocks, config: Records) -> None:
+    """After a `tick`: the blocks of ten minutes that it has filled end."""
+    for i in range(exceeded.shape[0]):
+        if exceeded[i] & BLOCK_BIT:
+            exact_i, config_i = blocks.exact[i], config[i]
+            end_block(exact_i, blocks.hot, place(i), config_i, blocks.tails[tail_row(exact_i, config_i)])
+
+
+@compiled
+def chances(z: NDArray[np.float32], blocks: Blocks, config: Records, p: NDArray[np.float32]) -> None:
+    """After a `tick`: the chance p [S] that a block without a fault reaches each signal's z [S]."""
+    for i in range(z.shape[0]):
+        tails = blocks.tails[tail_row(blocks.exact[i], config[i])]
+        p[i] = p_value(tails[0], abs(z[i]))
+
+
+@compiled
 def tick(
     x: NDArray[np.float32],
     same: NDArray[np.bool_],
@@ -173,7 +210,7 @@ def tick(
     gap_s: Float,
     hot: Hot,
     z: NDArray[np.float32],
-    exceeded: NDArray[np.uint8],
+    exceeded: NDArray[np.uint16],
 ) -> None:
     """One value of every signal at one instant, dt_s after the one before; nothing is open, all within their range.
 

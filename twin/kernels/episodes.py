@@ -1,63 +1,86 @@
 """From samples to episodes: an alarm opens once, after it has lasted, and closes once, after it has been quiet.
 
-In: the bits of `univariate.step` for one sample. Out: rows of `layout.REPORT`, only when something opens or closes.
+In: the bits of `univariate.step` for one sample. Out: rows of `layout.REPORT`, only when something opens, becomes
+clearly worse, or closes.
 """
 
+from twin.kernels.blocks import chance
 from twin.kernels.compiled import compiled
-from twin.kernels.layout import CLOSED, DETECTORS, OPENED, Float, Record, Records
+from twin.kernels.layout import (
+    CLOSED,
+    DETECTORS,
+    DRIFT,
+    FIRST_SCORED,
+    OPENED,
+    RAISED,
+    SPIKE,
+    Blocks,
+    Float,
+    Record,
+    Records,
+)
 from twin.kernels.univariate import FREEZING, THAWED
 
-# By detector: quality, range, spike, flatline, drift.
-STREAK = (3, 3, 3, 1, 5)  # samples in a row
-ON_NS = (10_000_000_000, 5_000_000_000, 5_000_000_000, 60_000_000_000, 10_000_000_000)  # and lasting so long
+# By detector: quality, range, flatline, spike, drift, jump, creep, noise.
+STREAK = (3, 3, 1, 3, 5, 2, 5, 5)  # samples in a row
+ON_NS = tuple(int(on_s * 1e9) for on_s in (10, 5, 60, 5, 10, 0, 60, 30))  # and lasting so long
 FREEZE_MAX_NS = 4 * 3_600_000_000_000  # after that the new level is learnt, the finding stays until it fits
+WORSE = 1.25  # times the score that was told
+
+Scores = tuple[Float, Float, Float, Float, Float, Float, Float, Float]
 
 
 @compiled
-def advance(
+def advance(  # noqa: C901 - one state machine
     exact_i: Record,
-    episodes: Records,
+    config_i: Record,
+    blocks: Blocks,
     exceeded: int,
     doubtful: int,
-    scores: tuple[Float, Float, Float, Float, Float],
-    time: int,
-    off_ns: int,
+    scores: Scores,
     signal: int,
-    value: float,
-    centre: float,
-    spread: float,
+    side: tuple[int, int, int, int, int],
+    baseline: tuple[float, float],
+    rising_ns: int,
     reports: Records,
     used: int,
 ) -> int:
-    """Advance the five episodes of one signal by one sample; returns how many `reports` are used now.
+    """Advance the episodes of one signal by one sample; returns how many `reports` are used now.
 
-    exact_i: `layout.EXACT` record, its flags change; episodes: [DETECTORS] `layout.EPISODE`; scores in detector order;
-    off_ns: this long without a bad sample ends an episode.
+    exact_i: `layout.EXACT` record, its flags change; scores in detector order; side of the scored ones;
+    baseline: centre and spread in the signal's unit; rising_ns: how long the CUSUM has been off zero.
     """
+    episodes = blocks.episodes[signal]
+    time = int(exact_i["time"])
+    off_ns = int(config_i["gap_ns"])  # this long without a bad sample ends an episode
     flags = int(exact_i["flags"])
     for k in range(DETECTORS):
         is_open = (flags >> k) & 1
-        is_pending = (flags >> (k + 5)) & 1
+        is_pending = (flags >> (k + DETECTORS)) & 1
         if ((exceeded >> k) & 1) == 0 and is_open == 0 and is_pending == 0:
             continue
         episode = episodes[k]
         what = 0
         if (exceeded >> k) & 1:
-            score = scores[k]
+            score = float(scores[k])
             if is_open == 0 and is_pending == 0:
-                episode["since"] = time
+                episode["since"] = time - rising_ns if k == DRIFT else time
                 episode["streak"] = 0
                 episode["peak"] = score
-                flags |= 1 << (k + 5)
+                flags |= 1 << (k + DETECTORS)
+                episode["began"] = time
+            lasting_ns = time - int(episode["began"])
             episode["last_bad"] = time
             episode["streak"] = min(int(episode["streak"]) + 1, 1_000_000_000)
             episode["peak"] = max(float(episode["peak"]), score)
-            since = int(episode["since"])
-            if is_open == 0 and int(episode["streak"]) >= STREAK[k] and time - since >= ON_NS[k]:
-                flags = (flags | (1 << k)) & ~(1 << (k + 5))
+            if is_open == 0 and int(episode["streak"]) >= STREAK[k] and lasting_ns >= ON_NS[k]:
+                flags = (flags | (1 << k)) & ~(1 << (k + DETECTORS))
                 what = OPENED
-            elif is_open == 1 and time - since >= FREEZE_MAX_NS:
-                flags |= THAWED
+            elif is_open == 1:
+                if lasting_ns >= FREEZE_MAX_NS:
+                    flags |= THAWED
+                if float(episode["peak"]) >= WORSE * float(episode["told"]) and k >= SPIKE:
+                    what = RAISED
         elif is_open == 1:
             if (doubtful >> k) & 1:
                 episode["last_bad"] = time
@@ -65,18 +88,22 @@ def advance(
                 flags &= ~(1 << k)
                 what = CLOSED
         else:
-            flags &= ~(1 << (k + 5))
+            flags &= ~(1 << (k + DETECTORS))
         if what != 0:
+            episode["told"] = episode["peak"]
             report = reports[used]
             report["what"] = what
             report["detector"] = k
             report["signal"] = signal
-            report["time"] = time if what == OPENED else int(episode["last_bad"])
+            report["time"] = int(episode["last_bad"]) if what == CLOSED else time
             report["since"] = episode["since"]
             report["score"] = float(episode["peak"])
-            report["value"] = value
-            report["centre"] = centre
-            report["spread"] = spread
+            report["value"] = exact_i["value"]
+            report["centre"] = baseline[0]
+            report["spread"] = baseline[1]
+            report["p"] = chance(blocks, exact_i, config_i, k, float(episode["peak"]))
+            report["side"] = side[max(k - FIRST_SCORED, 0)]
+            report["regime"] = exact_i["regime"]
             used += 1
     if (flags & FREEZING) == 0:
         flags &= ~THAWED

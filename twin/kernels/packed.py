@@ -7,28 +7,42 @@ import numpy as np
 
 from twin.kernels.compiled import compiled
 from twin.kernels.layout import (
-    AGE_S,
+    BLOCK_S,
+    COMMISSIONED,
     COV1,
-    CUSUM_CEILING,
     CUSUM_DOWN,
     CUSUM_UP,
+    DOWN_S,
     LANES,
     LAST,
+    LIMIT_CREEP,
+    LIMIT_DRIFT,
+    LIMIT_JUMP,
+    LIMIT_NOISE,
+    LIMIT_SPIKE,
+    MAX_CREEP,
+    MAX_DRIFT,
+    MAX_JUMP,
+    MAX_NOISE,
+    MAX_SPIKE,
     MEAN,
+    MOVE,
+    NOISE_NOW,
     RUN,
     RUN_CEILING,
     SLOW_MEAN,
     STEP,
+    UP_S,
+    USUAL_NOISE,
     VAR,
     WIDTH,
-    Z_CEILING,
     N,
 )
 from twin.kernels.univariate import ZERO, Hot, infer
 
-SAMPLE_ROWS = 8
+SAMPLE_ROWS = 11
 INSTANT = np.uint64(SAMPLE_ROWS * LANES)  # from one instant's samples to the next
-S_X, S_SAME, S_DT_S, S_GAP_S, S_PRESENT, S_EXCEEDED, S_Z, S_CUSUM = (
+S_X, S_SAME, S_DT_S, S_GAP_S, S_PRESENT, S_EXCEEDED, S_Z, S_LEVEL, S_JUMP, S_CREEP, S_RATIO = (
     np.uint64(LANES * row) for row in range(SAMPLE_ROWS)
 )
 
@@ -54,7 +68,10 @@ def step_block(hot: Hot, block: np.uint64, samples: Hot, instant: np.uint64) -> 
             exceeded,
             _,
             samples[instant + S_Z + k],
-            samples[instant + S_CUSUM + k],
+            samples[instant + S_LEVEL + k],
+            samples[instant + S_JUMP + k],
+            samples[instant + S_CREEP + k],
+            samples[instant + S_RATIO + k],
             mean,
             var,
             cov1,
@@ -62,12 +79,20 @@ def step_block(hot: Hot, block: np.uint64, samples: Hot, instant: np.uint64) -> 
             cusum_up,
             cusum_down,
             step,
-            cusum_ceiling,
             run_ceiling,
             run,
             n,
-            age_s,
-            z_ceiling,
+            move,
+            noise,
+            usual,
+            up_s,
+            down_s,
+            block_s,
+            max_spike,
+            max_drift,
+            max_jump,
+            max_creep,
+            max_noise,
         ) = infer(
             hot[at + MEAN],
             hot[at + VAR],
@@ -77,12 +102,26 @@ def step_block(hot: Hot, block: np.uint64, samples: Hot, instant: np.uint64) -> 
             hot[at + CUSUM_DOWN],
             hot[at + LAST],
             hot[at + STEP],
-            hot[at + CUSUM_CEILING],
             hot[at + RUN_CEILING],
             hot[at + RUN],
             hot[at + N],
-            hot[at + AGE_S],
-            hot[at + Z_CEILING],
+            hot[at + COMMISSIONED],
+            hot[at + MOVE],
+            hot[at + NOISE_NOW],
+            hot[at + USUAL_NOISE],
+            hot[at + UP_S],
+            hot[at + DOWN_S],
+            hot[at + BLOCK_S],
+            hot[at + MAX_SPIKE],
+            hot[at + MAX_DRIFT],
+            hot[at + MAX_JUMP],
+            hot[at + MAX_CREEP],
+            hot[at + MAX_NOISE],
+            hot[at + LIMIT_SPIKE],
+            hot[at + LIMIT_DRIFT],
+            hot[at + LIMIT_JUMP],
+            hot[at + LIMIT_CREEP],
+            hot[at + LIMIT_NOISE],
             x,
             samples[instant + S_SAME + k] != ZERO,
             samples[instant + S_DT_S + k],
@@ -97,11 +136,19 @@ def step_block(hot: Hot, block: np.uint64, samples: Hot, instant: np.uint64) -> 
         hot[at + SLOW_MEAN] = slow_mean if present else hot[at + SLOW_MEAN]
         hot[at + CUSUM_UP] = cusum_up if present else hot[at + CUSUM_UP]
         hot[at + CUSUM_DOWN] = cusum_down if present else hot[at + CUSUM_DOWN]
+        hot[at + LAST] = x if present else hot[at + LAST]
         hot[at + STEP] = step if present else hot[at + STEP]
-        hot[at + CUSUM_CEILING] = cusum_ceiling if present else hot[at + CUSUM_CEILING]
         hot[at + RUN_CEILING] = run_ceiling if present else hot[at + RUN_CEILING]
         hot[at + RUN] = run if present else hot[at + RUN]
         hot[at + N] = n if present else hot[at + N]
-        hot[at + AGE_S] = age_s if present else hot[at + AGE_S]
-        hot[at + LAST] = x if present else hot[at + LAST]
-        hot[at + Z_CEILING] = z_ceiling if present else hot[at + Z_CEILING]
+        hot[at + MOVE] = move if present else hot[at + MOVE]
+        hot[at + NOISE_NOW] = noise if present else hot[at + NOISE_NOW]
+        hot[at + USUAL_NOISE] = usual if present else hot[at + USUAL_NOISE]
+        hot[at + UP_S] = up_s if present else hot[at + UP_S]
+        hot[at + DOWN_S] = down_s if present else hot[at + DOWN_S]
+        hot[at + BLOCK_S] = block_s if present else hot[at + BLOCK_S]
+        hot[at + MAX_SPIKE] = max_spike if present else hot[at + MAX_SPIKE]
+        hot[at + MAX_DRIFT] = max_drift if present else hot[at + MAX_DRIFT]
+        hot[at + MAX_JUMP] = max_jump if present else hot[at + MAX_JUMP]
+        hot[at + MAX_CREEP] = max_creep if present else hot[at + MAX_CREEP]
+        hot[at + MAX_NOISE] = max_noise if present else hot[at + MAX_NOISE]

@@ -11,14 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernels.compiled import compiled, inlined
-from twin.kernels.layout import BASE, INV_SCALE, LANES, MEASUREMENT, WIDE, WIDTH, Blocks, Columns, Record, Records
+from twin.kernels.layout import (
+    BASE,
+    INV_SCALE,
+    LANES,
+    MEASUREMENT,
+    WIDE,
+    WIDTH,
+    Blocks,
+    Columns,
+    Record,
+    Records,
+)
 from twin.kernels.packed import (
     INSTANT,
-    S_CUSUM,
+    S_CREEP,
     S_DT_S,
     S_EXCEEDED,
     S_GAP_S,
+    S_JUMP,
+    S_LEVEL,
     S_PRESENT,
+    S_RATIO,
     S_SAME,
     S_X,
     S_Z,
@@ -28,13 +42,14 @@ from twin.kernels.sample import (
     BAD,
     EPISODE_BITS,
     SEVERITY,
+    Verdict,
     is_good,
     note,
     report_episodes,
     scaled,
     seconds_between,
 )
-from twin.kernels.univariate import ONE, ZERO, F, Hot
+from twin.kernels.univariate import BLOCK_BIT, ONE, ZERO, F, Hot
 
 NONE = -1
 WORTH_PACKING = 3  # fewer samples in a block are faster one by one
@@ -42,8 +57,10 @@ WORTH_PACKING = 3  # fewer samples in a block are faster one by one
 CHUNK = 32  # instants that are laid out at once
 NEXT = np.uint64(1)  # row
 
-LANE_ROWS, LANE_VALUES = 6, 5
-L_ROW, L_END, L_TAKEN, L_BEFORE_NS, L_SETTLE_NS, L_FIRST = (np.uint64(LANES * row) for row in range(LANE_ROWS))
+LANE_ROWS, LANE_VALUES = 7, 5
+L_ROW, L_END, L_TAKEN, L_BEFORE_NS, L_SETTLE_NS, L_SLOT_NS, L_FIRST = (
+    np.uint64(LANES * row) for row in range(LANE_ROWS)
+)
 V_BEFORE, V_LOW, V_HIGH, V_ORIGIN, V_GAP_S = (np.uint64(LANES * row) for row in range(LANE_VALUES))
 
 
@@ -83,7 +100,7 @@ def lay_out(
     while e < most:
         i = signal[e]
         lane = np.uint64(i) % WIDTH
-        if i // LANES != block or rows[L_END + lane] != 0 or int(config[i]["machine_state"]) == 1:
+        if i // LANES != block or rows[L_END + lane] != 0 or int(config[i]["chooses"]) != 0:
             break
         first = e
         while e < most and signal[e] == i:
@@ -117,6 +134,7 @@ def begin_runs(
         before_bad = (int(exact_i["quality"]) & SEVERITY) >= BAD
         rows[L_BEFORE_NS + lane] = exact_i["time"]
         rows[L_SETTLE_NS + lane] = exact_i["settle_until"]
+        rows[L_SLOT_NS + lane] = exact_i["slot_until"]
         values[V_BEFORE + lane] = np.nan if before_bad else float(exact_i["value"])
         values[V_LOW + lane] = config_i["low"]
         values[V_HIGH + lane] = config_i["high"]
@@ -155,7 +173,8 @@ def lay_lane(
     own = np.uint64(block) * WIDE + lane
     base, inv_scale = hot[own + BASE], hot[own + INV_SCALE]
     low, high, origin = values[V_LOW + lane], values[V_HIGH + lane], values[V_ORIGIN + lane]
-    before, before_ns, settle_ns = values[V_BEFORE + lane], rows[L_BEFORE_NS + lane], rows[L_SETTLE_NS + lane]
+    before, before_ns = values[V_BEFORE + lane], rows[L_BEFORE_NS + lane]
+    settle_ns, slot_ns = rows[L_SETTLE_NS + lane], rows[L_SLOT_NS + lane]
     gap_s = F(values[V_GAP_S + lane])
     end = rows[L_END + lane]
     first = skip_late(rows[L_ROW + lane], end, before_ns, time, blocks.exact[block * LANES + int(lane)])
@@ -170,7 +189,7 @@ def lay_lane(
         t = time[row]
         if t <= before_ns:
             break
-        plain = (low <= v) & (v <= high) & is_good(int(quality[row]), v) & (t >= settle_ns)
+        plain = (low <= v) & (v <= high) & is_good(int(quality[row]), v) & (settle_ns <= t < slot_ns)
         if not plain:
             break
         samples[at + S_X] = scaled(v, origin, base, inv_scale)
@@ -198,6 +217,21 @@ def any_exceeded(samples: Hot, instant: np.uint64) -> bool:
     return found != 0
 
 
+@inlined
+def packed_verdict(samples: Hot, place: np.uint64) -> Verdict:
+    """What `packed.step_block` said of one lane, as `univariate.step` says it; nothing is open there."""
+    exceeded = int(samples[place + S_EXCEEDED])
+    return (
+        exceeded,
+        exceeded,
+        samples[place + S_Z],
+        samples[place + S_LEVEL],
+        samples[place + S_JUMP],
+        samples[place + S_CREEP],
+        samples[place + S_RATIO],
+    )
+
+
 @compiled
 def report_lane(
     lane: np.uint64,
@@ -220,9 +254,7 @@ def report_lane(
     rows[L_ROW + lane] = row + 1
     place = np.uint64(at) * INSTANT + lane
     note(exact_i, time[row], value[row], quality[row], received[row], node)
-    exceeded = int(samples[place + S_EXCEEDED])
-    verdict = (exceeded, exceeded, samples[place + S_Z], samples[place + S_CUSUM])
-    report_episodes(exact_i, blocks.hot, config[i], blocks.episodes[i], verdict, i, reports, used)
+    report_episodes(i, packed_verdict(samples, place), blocks, config[i], reports, used)
     for later in range(at + 1, laid):
         samples[np.uint64(later) * INSTANT + S_PRESENT + lane] = ZERO
 
@@ -284,7 +316,11 @@ def advance_together(
                 continue
             for k in range(LANES):
                 lane = np.uint64(k)
-                if samples[instant + S_EXCEEDED + lane] != ZERO:
+                exceeded = int(samples[instant + S_EXCEEDED + lane])
+                if exceeded == BLOCK_BIT:
+                    i = block * LANES + k
+                    report_episodes(i, packed_verdict(samples, instant + lane), blocks, config[i], reports, used)
+                elif exceeded != 0:
                     report_lane(lane, at, laid, block, rows, samples, columns, blocks, config, reports, used)
                     rows[L_TAKEN + lane] = NONE
                     going &= ~(1 << k)

@@ -7,23 +7,30 @@ import math
 
 import numpy as np
 
+from twin.kernels.blocks import end_block, tail_row
 from twin.kernels.compiled import compiled, inlined
 from twin.kernels.counters import count as count_parts
 from twin.kernels.episodes import advance
 from twin.kernels.layout import (
     BASE,
     COUNTER,
+    CUSUM_DOWN,
+    CUSUM_UP,
+    DOWN_S,
     ENTERED,
     INV_SCALE,
     MEAN,
     MEASUREMENT,
     NEVER_NS,
     NO_KIND,
+    NOISE_NOW,
     QUALITY,
     RANGE,
     RUN,
-    STATE,
+    SLOW_MEAN,
     STEP,
+    UP_S,
+    USUAL_NOISE,
     VAR,
     Blocks,
     Columns,
@@ -33,15 +40,19 @@ from twin.kernels.layout import (
     Records,
     Scalar,
 )
-from twin.kernels.regimes import enter_state, place
-from twin.kernels.univariate import ONE, ZERO, F, Hot, step
+from twin.kernels.regimes import enter_speed, enter_state, place
+from twin.kernels.seasons import enter_hour
+from twin.kernels.univariate import BLOCK_BIT, OPEN, PENDING, ZERO, F, Hot, step
 
 SEVERITY = 3  # mask of twin.wire.reading.Quality
 BAD = 2
 ABSURD = 1.0e16  # no sensor says this; beyond it float32 moments overflow
 EXCEEDS_QUALITY = 1 << QUALITY
 EXCEEDS_RANGE = 1 << RANGE
-EPISODE_BITS = 0x3FF  # open or pending
+EPISODE_BITS = OPEN | PENDING
+STATE_CHOOSES, SPEED_CHOOSES = 1, 2  # values of CONFIG.chooses
+
+Verdict = tuple[int, int, Float, Float, Float, Float, Float]  # as `univariate.step` gives it
 
 
 @inlined
@@ -90,49 +101,83 @@ def relative(exact_i: Record, hot: Hot, at: np.uint64, value: float) -> Float:
 def is_plain(exact_i: Record, config_i: Record, time: int, value: float) -> bool:
     """Whether the sample may wait for its neighbours: nothing open, nothing settling, within the range."""
     inside = float(config_i["low"]) <= value <= float(config_i["high"])
-    return inside and (int(exact_i["flags"]) & EPISODE_BITS) == 0 and time >= int(exact_i["settle_until"])
+    settled = int(exact_i["settle_until"]) <= time < int(exact_i["slot_until"])
+    return inside and settled and (int(exact_i["flags"]) & EPISODE_BITS) == 0
+
+
+@inlined
+def silent() -> Verdict:
+    """Nothing to say."""
+    return 0, 0, ZERO, ZERO, ZERO, ZERO, ZERO
 
 
 @compiled
-def judge(
-    exact_i: Record, hot: Hot, at: np.uint64, config_i: Record, time: int, value: float, same: bool, dt_s: Float
-) -> tuple[int, int, Float, Float]:
-    """One good sample of a measurement; results as `univariate.step`. While settling only the range is judged."""
+def judge(signal: int, time: int, value: float, same: bool, dt_s: Float, blocks: Blocks, model: Model) -> Verdict:
+    """One good sample of a measurement. While settling only the range is judged."""
+    exact_i, config_i, at, hot = blocks.exact[signal], model.config[signal], place(signal), blocks.hot
     if value < float(config_i["low"]) or value > float(config_i["high"]):
-        return EXCEEDS_RANGE, EXCEEDS_RANGE, ZERO, ZERO
+        return EXCEEDS_RANGE, EXCEEDS_RANGE, ZERO, ZERO, ZERO, ZERO, ZERO
     if time < int(exact_i["settle_until"]):
-        return 0, 0, ZERO, ZERO
-    return step(hot, at, int(exact_i["flags"]), relative(exact_i, hot, at, value), same, dt_s, config_i["gap_s"])
+        return silent()
+    x = relative(exact_i, hot, at, value)
+    if time >= int(exact_i["slot_until"]):
+        enter_hour(signal, at, time, dt_s, blocks, model)
+        x = relative(exact_i, hot, at, value)
+    return step(hot, at, int(exact_i["flags"]), x, same, dt_s, config_i["gap_s"])
 
 
 @compiled
 def report_episodes(
-    exact_i: Record,
-    hot: Hot,
-    config_i: Record,
-    episodes_i: Records,
-    verdict: tuple[int, int, Float, Float],
-    signal: int,
-    reports: Records,
-    used: int,
+    signal: int, verdict: Verdict, blocks: Blocks, config_i: Record, reports: Records, used: int
 ) -> int:
     """Advance the episodes of a signal that has something to say; returns how many `reports` are used now."""
-    exceeded, doubtful, z, cusum = verdict
-    at = place(signal)
-    time = int(exact_i["time"])
+    exceeded, doubtful, z, level, jump, creep, ratio = verdict
+    exact_i, hot, at = blocks.exact[signal], blocks.hot, place(signal)
     value = float(exact_i["value"])
-    scale = float(hot[at + INV_SCALE])
-    centre = float(exact_i["origin"]) + float(hot[at + BASE]) + float(hot[at + MEAN]) / scale
-    resolution = float(hot[at + STEP])
-    spread = math.sqrt(max(float(hot[at + VAR]), resolution * resolution)) / scale
-    beyond = 0.0
-    if exceeded & EXCEEDS_RANGE:
-        beyond = max(float(config_i["low"]) - value, value - float(config_i["high"]))
-    scores = (ONE, F(beyond), abs(z), hot[at + RUN], cusum)
-    off_ns = int(config_i["gap_ns"])
-    return advance(
-        exact_i, episodes_i, exceeded, doubtful, scores, time, off_ns, signal, value, centre, spread, reports, used
-    )
+    if exceeded & OPEN or int(exact_i["flags"]) & EPISODE_BITS:
+        scale = float(hot[at + INV_SCALE])
+        centre = float(exact_i["origin"]) + float(hot[at + BASE]) + float(hot[at + MEAN]) / scale
+        resolution = float(hot[at + STEP])
+        spread = math.sqrt(max(float(hot[at + VAR]), resolution * resolution)) / scale
+        beyond = 0.0
+        if exceeded & EXCEEDS_RANGE:
+            beyond = max(float(config_i["low"]) - value, value - float(config_i["high"]))
+        scores = (ZERO, F(beyond), hot[at + RUN], abs(z), level, jump, creep, ratio)
+        rises = hot[at + CUSUM_UP] >= hot[at + CUSUM_DOWN]
+        rising_ns = int(float(hot[at + UP_S] if rises else hot[at + DOWN_S]) * 1e9)
+        higher = 1 if hot[at + MEAN] >= hot[at + SLOW_MEAN] else -1
+        noisier = 1 if hot[at + NOISE_NOW] >= hot[at + USUAL_NOISE] else -1
+        above = 1 if z > ZERO else -1
+        side = (above, 1 if rises else -1, above, higher, noisier)
+        used = advance(
+            exact_i,
+            config_i,
+            blocks,
+            exceeded,
+            doubtful,
+            scores,
+            signal,
+            side,
+            (centre, spread),
+            rising_ns,
+            reports,
+            used,
+        )
+    if exceeded & BLOCK_BIT:
+        end_block(exact_i, hot, at, config_i, blocks.tails[tail_row(exact_i, config_i)])
+    return used
+
+
+@compiled
+def choose_regime(signal: int, time: int, value: float, blocks: Blocks, model: Model) -> bool:
+    """Whether this sample is a machine's state; a state or a commanded speed chooses the regime of its asset."""
+    config_i = model.config[signal]
+    asset = int(config_i["asset"])
+    if int(config_i["chooses"]) == SPEED_CHOOSES:
+        enter_speed(value, float(config_i["low"]), float(config_i["high"]), time, asset, blocks, model)
+        return False
+    enter_state(value, time, asset, blocks, model)
+    return True
 
 
 @compiled
@@ -152,18 +197,18 @@ def take(e: int, columns: Columns, blocks: Blocks, model: Model, reports: Record
     v = float(columns.value[e])
     same = repeats_last(exact_i, v)
     note(exact_i, t, v, columns.quality[e], columns.received[e], columns.node)
-    verdict = (0, 0, ZERO, ZERO)
+    verdict = silent()
     if not is_good(int(columns.quality[e]), v):
         exact_i["bad"] = int(exact_i["bad"]) + 1
-        verdict = (EXCEEDS_QUALITY, EXCEEDS_QUALITY, ZERO, ZERO)
+        verdict = (EXCEEDS_QUALITY, EXCEEDS_QUALITY, ZERO, ZERO, ZERO, ZERO, ZERO)
     elif kind == MEASUREMENT:
-        verdict = judge(exact_i, blocks.hot, place(i), config_i, t, v, same, seconds_between(before_ns, t))
+        verdict = judge(i, t, v, same, seconds_between(before_ns, t), blocks, model)
     elif kind == COUNTER:
         c = int(config_i["calendar"])
         begin, end = int(model.bound_start[c]), int(model.bound_start[c + 1])
         count_parts(blocks.counters[int(config_i["slot"])], t, v, int(config_i["gap_ns"]), model.bounds, begin, end)
-    elif kind == STATE and int(config_i["machine_state"]) == 1 and not same:
-        enter_state(v, t, int(config_i["asset"]), blocks, model)
+    chooses = int(config_i["chooses"]) != 0 and verdict[0] & EXCEEDS_QUALITY == 0 and not same
+    if chooses and choose_regime(i, t, v, blocks, model):
         report = reports[used]
         report["what"] = ENTERED
         report["signal"] = i
@@ -171,5 +216,5 @@ def take(e: int, columns: Columns, blocks: Blocks, model: Model, reports: Record
         report["value"] = v
         used += 1
     if verdict[0] != 0 or (int(exact_i["flags"]) & EPISODE_BITS) != 0:
-        used = report_episodes(exact_i, blocks.hot, config_i, blocks.episodes[i], verdict, i, reports, used)
+        used = report_episodes(i, verdict, blocks, config_i, reports, used)
     return used

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernels.compiled import compiled
-from twin.kernels.layout import TAIL_BINS, Record
+from twin.kernels.layout import NEVER_LIMIT, TAIL_BINS, Record
 
 UNIT_BLOCKS = 8  # the first blocks give the unit of a stream: their mean maximum
 KNOWN_BLOCKS = 32  # in the histogram, before a score has a p-value
@@ -21,7 +21,7 @@ TAIL_SHARE = 0.1  # of the blocks lies beyond the threshold of the tail
 TAIL_LEAST = 10  # blocks beyond it
 SHAPE_PRIOR, SHAPE_WEIGHT = 0.1, 10.0  # weight in blocks
 SHAPE_MAX = 0.5  # below 0 a tail would end where the data end: never taken
-NEVER_LIMIT = 3.0e38
+
 LEAST_P = 1.0e-30
 
 # Edges in units of the stream: 0.5 to 1 in 4 bins, to 2 in 16, to 4 in 8, then 4 wider ones; the first is open below.
@@ -125,7 +125,7 @@ def limit(tail: Record, p: float) -> float:
     n = int(tail["n"])
     unit = float(tail["unit"])
     if n < KNOWN_BLOCKS or unit <= 0.0:
-        return NEVER_LIMIT
+        return float(NEVER_LIMIT)
     k = int(tail["threshold"])
     reached = float(tail["above"][k]) / n
     if p >= reached:

@@ -3,19 +3,24 @@
 Any split of the same samples into batches gives the same state, bit for bit, and the same findings.
 """
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.detect.budget import AreaBudget
 from twin.kernels.entry import events
-from twin.kernels.layout import COUNTER, REPORT, Columns, Model, empty_blocks
+from twin.kernels.layout import COUNTER, REPORT, ROWS, VERSION, Columns, Model, empty_blocks, hot_records
+from twin.kernels.regimes import enter_product, new_normal
+from twin.monitor.hours import WeekHours
 from twin.monitor.plan import make_plan
-from twin.monitor.snapshot import pack, unpack
-from twin.plant.tree import Plant
+from twin.monitor.snapshot import limits_hash, pack, unpack
+from twin.plant.tree import Kind, Plant
 from twin.samples import SampleBatch
+from twin.state.alarming import BLOCK_NS, Alarming
 from twin.state.model import Finding, Transition
 from twin.state.twin import TwinState, changed_assets, fold, fold_texts
 from twin.throughput.shifts import ShiftBounds
@@ -37,10 +42,30 @@ class Engine:
 
     def __init__(self, plant: Plant, signal_ids: Mapping[str, int]) -> None:
         self._plan = make_plan(plant, signal_ids)
-        blocks = empty_blocks(self._plan.size, self._plan.counters)
-        blocks.exact["kind"] = self._plan.config["kind"]
-        self.state: TwinState = TwinState(plant, signal_ids, self._plan.signals, self._plan.slots, blocks)
-        self._shifts = ShiftBounds(self._plan.calendars)
+        plan = self._plan
+        blocks = empty_blocks(plan.config, len(plan.assets), plan.counters)
+        blocks.exact["kind"] = plan.config["kind"]
+        alarming = Alarming(
+            assets=plan.assets,
+            areas=plan.areas,
+            asset_of=plan.config["asset"].astype(np.int32),
+            members=plan.members,
+            member_start=plan.member_start,
+            budgets=[AreaBudget.fresh(per_day, assets) for _, per_day, assets in plan.budgets],
+            area_names=tuple(name for name, _, _ in plan.budgets),
+        )
+        self.state: TwinState = TwinState(
+            plant=plant,
+            signal_ids=signal_ids,
+            signals=plan.signals,
+            slots=plan.slots,
+            blocks=blocks,
+            alarming=alarming,
+            layout=[plan.config[name].tolist() for name in ("regime_start", "regimes", "season")],
+            model=f"{VERSION}-{limits_hash()[:8]}",
+        )
+        self._shifts = ShiftBounds(plan.calendars)
+        self._hours = WeekHours(plan.calendars)
         self._reports = np.zeros(_REPORTS, REPORT)
 
     @classmethod
@@ -51,8 +76,17 @@ class Engine:
             Rejected: when the bytes are damaged or of another layout; replay from the store instead.
         """
         engine = cls(plant, signal_ids)
-        unpack(engine.state, engine._plan, packed)
+        engine.load(packed)
         return engine
+
+    def load(self, packed: bytes) -> None:
+        """Take over a snapshot; only for an engine that has judged nothing. Raises as `restore`."""
+        unpack(self.state, self._plan, packed)
+
+    @property
+    def config(self) -> NDArray[np.void]:
+        """[S] `layout.CONFIG`: the plant as the kernels see it."""
+        return self._plan.config
 
     def snapshot(self) -> bytes:
         """The whole state; the same state always gives the same bytes."""
@@ -70,13 +104,16 @@ class Engine:
         batch = self._known(batch)
         counted = self._plan.config["kind"][batch.signal] == COUNTER
         self._shifts.cover(batch.time[counted])
-        told: list[Finding | Transition] = []
-        columns = Columns(batch.signal, batch.time, batch.value, batch.quality, batch.received, node)
-        begin = 0
-        while begin < len(batch):
-            begin, used = self._run(columns, begin)
-            told += fold(self.state, self._reports[:used])
+        if len(self.state.blocks.seasons):
+            self._hours.cover(batch.time[self._plan.config["season"][batch.signal] >= 0])
         texts = fold_texts(self.state, batch.texts, node)
+        self._enter_products(texts)
+        told: list[Finding | Transition] = []
+        for part in self._parts(batch, node):
+            begin = 0
+            while begin < len(part.signal):
+                begin, used = self._run(part, begin)
+                told += fold(self.state, self._reports[:used])
         self.state.seq = seq or self.state.seq
         signals = np.append(batch.signal, np.array(sorted(texts), np.int32))
         return Judged(
@@ -85,10 +122,79 @@ class Engine:
             changed=frozenset(changed_assets(self.state, signals)),
         )
 
+    def new_normal(self, path: str, at_ns: int) -> None:
+        """What a signal, or every signal of an asset and the assets below it, does from `at_ns` (ns UTC) on is normal.
+
+        For a person who says so, and after maintenance: baselines are learnt anew, also while a finding is open, and
+        what is open ends when it fits. Take a snapshot afterwards: a replay from an older one does not know of it.
+
+        Raises:
+            KeyError: the plant has neither signal nor asset at `path`.
+        """
+        plant = self.state.plant
+        if plant.has_signal(path):
+            paths = {path}
+        else:
+            top = plant.asset(path).path
+            paths = {one.path for one in plant.signals if one.asset == top or one.asset.startswith(f"{top}/")}
+        for number, signal in sorted(self._plan.signals.items()):
+            if signal.path in paths and signal.kind == Kind.MEASUREMENT:
+                new_normal(number, at_ns, self.state.blocks, self._model())
+
+    def _enter_products(self, texts: set[int]) -> None:
+        """A text that names a machine's product has changed: its measurements change baseline before the samples."""
+        for number in sorted(texts & self._plan.products.keys()):
+            text, asset = self.state.texts[number], self._plan.products[number]
+            path = self._plan.assets[asset]
+            if self.state.products.get(path) != text.text:
+                self.state.products[path] = text.text
+                enter_product(zlib.crc32(text.text.encode()) + 1, text.time_ns, asset, self.state.blocks, self._model())
+
+    def _parts(self, batch: SampleBatch, node: int) -> Iterator[Columns]:
+        """The batch cut where a block of ten minutes begins; between two parts the block's end is settled."""
+        block = np.minimum(batch.time, batch.received) // BLOCK_NS  # a clock that runs ahead does not take us along
+        begin = 0
+        while begin < len(block):
+            later = block[begin:] > self.state.alarming.block
+            cut = begin + int(later.argmax()) if later.any() else len(block)
+            if cut > begin:
+                yield Columns(
+                    signal=batch.signal[begin:cut],
+                    time=batch.time[begin:cut],
+                    value=batch.value[begin:cut],
+                    quality=batch.quality[begin:cut],
+                    received=batch.received[begin:cut],
+                    node=node,
+                )
+            if cut < len(block):
+                self._end_blocks(int(block[cut]))
+            begin = cut
+
+    def _end_blocks(self, block: int) -> None:
+        """Take over what the signals' own blocks have brought since the last call."""
+        blocks = self.state.blocks
+        oddest = blocks.exact["oddest"].copy()
+        blocks.exact["oddest"] = np.nan
+        records = hot_records(blocks.hot)[: self._plan.size]
+        higher = records[:, ROWS.index("mean")] >= records[:, ROWS.index("slow_mean")]
+        self.state.alarming.end_blocks(block, oddest, np.where(higher, 1, -1).astype(np.int8))
+
+    def _model(self) -> Model:
+        plan, shifts, hours = self._plan, self._shifts, self._hours
+        return Model(
+            config=plan.config,
+            members=plan.members,
+            member_start=plan.member_start,
+            bounds=shifts.bounds,
+            bound_start=shifts.start,
+            executing=plan.executing,
+            hours=hours.at,
+            hour_slot=hours.slot,
+            hour_start=hours.start,
+        )
+
     def _run(self, columns: Columns, begin: int) -> tuple[int, int]:
-        plan, shifts = self._plan, self._shifts
-        model = Model(plan.config, plan.members, plan.member_start, shifts.bounds, shifts.start)
-        return events(columns, begin, self.state.blocks, model, self._reports)
+        return events(columns, begin, self.state.blocks, self._model(), self._reports)
 
     def _known(self, batch: SampleBatch) -> SampleBatch:
         """Only the samples of signals that this plant model has, in columns of exactly the kernel's types."""

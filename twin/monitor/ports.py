@@ -1,9 +1,10 @@
 """What the monitor needs from its neighbours: the store behind it and the live feed before it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from twin.samples import SampleBatch
+from twin.state.alarm_model import Action, AlarmRule, AlarmState, AlarmTransition
 from twin.state.model import Finding, Transition
 
 Publish = Callable[[str, bytes], Awaitable[None]]
@@ -47,6 +48,43 @@ class States(Protocol):
         ...
 
 
+class KeptAlarms(Protocol):
+    """What the last write of the alarms left."""
+
+    @property
+    def seq(self) -> int: ...  # noqa: D102
+    @property
+    def states(self) -> Sequence[AlarmState]: ...  # noqa: D102
+    @property
+    def rest(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+
+
+class AlarmStore(Protocol):
+    """The alarms and up to which batch they are complete."""
+
+    async def load(self) -> KeptAlarms:
+        """Everything that the last write left."""
+        ...
+
+    async def write(
+        self,
+        seq: int,
+        alarms: Iterable[tuple[AlarmRule, AlarmState]],
+        transitions: Sequence[AlarmTransition],
+        rest: Mapping[str, Any],
+    ) -> None:
+        """One transaction; writing the same again changes nothing."""
+        ...
+
+
+class OperatorActions(Protocol):
+    """What operators do, in the order in which it takes effect."""
+
+    def follow(self, identity: int) -> AsyncGenerator[Action]:
+        """Every action behind an id, for ever, each as soon as it is kept; raises Retryable when the store goes."""
+        ...
+
+
 class MonitorStore(Protocol):
     """The parts of the store that the monitor uses."""
 
@@ -56,3 +94,7 @@ class MonitorStore(Protocol):
     def findings(self) -> Findings: ...  # noqa: D102
     @property
     def states(self) -> States: ...  # noqa: D102
+    @property
+    def alarms(self) -> AlarmStore: ...  # noqa: D102
+    @property
+    def actions(self) -> OperatorActions: ...  # noqa: D102

@@ -10,17 +10,22 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from twin.errors import Rejected
+from twin.monitor.alarm_desk import AlarmDesk
 from twin.monitor.engine import Engine, Judged
 from twin.monitor.feed import Feed
 from twin.monitor.patience import patiently
 from twin.monitor.ports import CommittedBatch, MonitorStore, Publish
 from twin.plant.tree import Plant
 from twin.samples import SampleBatch
+from twin.state.alarm_model import Action
+from twin.state.alarm_policy import AlarmPolicy
 from twin.state.freshness import GatewayStatus, gateway_status
 from twin.state.gateway import gateway_problems
 from twin.state.model import AssetState, Finding, Transition
@@ -46,6 +51,15 @@ class MonitorSettings:
     rollup_interval_s: float = 0.5
 
 
+class _Done(NamedTuple):
+    """A judged batch, as the alarms need it."""
+
+    seq: int
+    batch: SampleBatch
+    newest_before: NDArray[np.int64]
+    findings: tuple[Finding, ...]
+
+
 class Monitor:
     """One plant's hot loop. `judge` and `hear` may be called from the start; `ready` is set after the replay."""
 
@@ -57,6 +71,7 @@ class Monitor:
         publish: Publish,
         *,
         settings: MonitorSettings | None = None,
+        policy: AlarmPolicy | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._plant, self._signal_ids, self._store = plant, signal_ids, store
@@ -76,6 +91,7 @@ class Monitor:
             interval_s=self._settings.interval_s,
             rollup_interval_s=self._settings.rollup_interval_s,
         )
+        self.alarms: AlarmDesk = AlarmDesk(plant, signal_ids, policy or AlarmPolicy(), store.alarms, self.feed.send)
 
     async def judge(self, committed: Sequence[CommittedBatch]) -> None:
         """Hand over committed batches in the order of their `seq`; waits while the queue is full."""
@@ -87,6 +103,7 @@ class Monitor:
         self._gateways[node] = gateway_status(node, health)
         told = {**health, "format": 1, "node": node, "problems": gateway_problems(node, health)}
         await self.feed.send(topic.gateway(node), orjson.dumps(told))
+        await self.alarms.hear(node, health, self._clock())
 
     async def look(self, path: str) -> AssetState:
         """The state of one asset now."""
@@ -97,14 +114,19 @@ class Monitor:
         """Restore, replay, then run until cancelled."""
         await asyncio.to_thread(self.engine.warm_up)
         await self._restore()
+        await self.alarms.restore()
         await self._replay()
+        await self.alarms.begin(self.engine.state, self._clock())
         self.ready.set()
+        self.alarms.show_all()
         self.feed.changed(asset.path for asset in self._plant.assets)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._judge_live(), name="monitor: judge")
             tasks.create_task(self._snapshots(), name="monitor: snapshots")
             tasks.create_task(self._ticks(), name="monitor: ticks")
             tasks.create_task(self.feed.run(), name="monitor: feed")
+            tasks.create_task(self.alarms.follow(self._store.actions, self._new_normal), name="monitor: actions")
+            tasks.create_task(self.alarms.publish(self._clock), name="monitor: alarms")
 
     async def _restore(self) -> None:
         saved = await patiently(lambda: self._store.states.load_snapshot(self._settings.key))
@@ -152,13 +174,18 @@ class Monitor:
         async with self._unsettled:
             findings: list[Finding] = []
             transitions: list[Transition] = []
+            done: list[_Done] = []
             for seq, batch in batches:
                 if seq > self.engine.state.seq:  # else the replay has seen it
+                    newest = self.alarms.newest(self.engine.state, batch)
                     judged = await self._push(seq, batch)
                     findings += judged.findings
                     transitions += judged.transitions
+                    done.append(_Done(seq, batch, newest, judged.findings))
             if findings or transitions:
                 await self._keep(self.engine.state.seq, findings, transitions)
+            for one in done:
+                await self.alarms.settle(*one)
 
     async def _push(self, seq: int, batch: SampleBatch) -> Judged:
         async with self._busy:
@@ -189,9 +216,22 @@ class Monitor:
         await patiently(lambda: self._store.states.save_snapshot(self._settings.key, seq, packed))
         self._saved_seq = seq
 
+    async def _new_normal(self, action: Action) -> None:
+        """The detectors learn anew; the snapshot that knows of it is kept before the action counts as done."""
+        path = action.target
+        if not (self._plant.has_signal(path) or self._plant.has_asset(path)):
+            _log.warning("new normal of %s passed over: the plant has it no longer", path)
+            return
+        async with self._unsettled, self._busy:
+            self.engine.new_normal(path, action.at_ns)
+            self._saved_seq = -1
+        await self.save()
+        _log.info("%s calls what %s does now normal", action.operator, path)
+
     async def _ticks(self) -> None:
         while True:
             await asyncio.sleep(self._settings.tick_s)
+            await self.alarms.tick(self.engine.state, self._clock())
             await self.feed.look_again()
 
 
@@ -203,8 +243,9 @@ async def run_monitor(
     started: Callable[[Monitor], None],
     *,
     settings: MonitorSettings | None = None,
+    policy: AlarmPolicy | None = None,
 ) -> None:
     """Run a `Monitor` until cancelled; `started` gets it at once, to connect `judge` and `hear` with the ingest."""
-    monitor = Monitor(plant, signal_ids, store, publish, settings=settings)
+    monitor = Monitor(plant, signal_ids, store, publish, settings=settings, policy=policy)
     started(monitor)
     await monitor.run()

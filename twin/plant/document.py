@@ -160,6 +160,7 @@ class SignalText(Settings):
     unit: str | None = None
     range: Bounds | None = None
     resolution: PositiveFloat | None = None
+    seasonal: bool | None = None
     role: str | None = None
     period_s: PositiveFloat | None = None
     stale_after_s: PositiveFloat | None = None
@@ -205,6 +206,7 @@ class AreaText(Settings):
 
     title: str | None = None
     calendar: str | None = None
+    alarms_per_day: Annotated[float, Field(gt=0, le=1000)] = 10.0
     lines: dict[Name, LineText] = Field(default_factory=dict[Name, LineText])
     units: dict[RangedName, UnitText] = Field(default_factory=dict[RangedName, UnitText])
 

@@ -105,6 +105,7 @@ def _signal(text: PlantText, asset: str, name: str, signal: SignalText) -> Signa
         stale_after_s=stale_after_s,
         states={code: _state(one) for code, one in states.items()},
         resolution=signal.resolution,
+        seasonal=bool(signal.seasonal),
         alarms=tuple(
             replace(alarm, after_s=alarm.after_s or _STALE_ALARM * stale_after_s) if alarm.name == STALE else alarm
             for alarm in alarm_specs(asset, name, signal)

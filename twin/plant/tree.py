@@ -78,6 +78,7 @@ ROLES: Mapping[str, Kind] = {
     "reefer-return": Kind.MEASUREMENT,
     "order": Kind.TEXT,
     "program": Kind.TEXT,
+    "speed-setpoint": Kind.MEASUREMENT,
 }
 """What a signal can mean to the twin, and the kind that this meaning needs."""
 
@@ -110,6 +111,7 @@ class Signal:
     stale_after_s: float
     states: Mapping[int, MachineState]  # {} unless kind is state
     resolution: float | None  # the sensor's step, in `unit`
+    seasonal: bool = False  # follows the hours of the week
     parts_per_count: int = 1  # of a counter: a tool with four cavities makes four parts per shot
     alarms: tuple[AlarmSpec, ...] = ()
 
@@ -126,6 +128,7 @@ class Asset:
     parent: str | None
     signals: tuple[str, ...]  # paths
     calendar: str  # the nearest one above it
+    alarms_per_day: float = 10.0  # of an area: the budget of anomaly alarms
     ideal_cycle_s: float | None = None  # planned run time per part (ISO 22400 PRI); None = learnt
     microstop_s: float = MICROSTOP_S  # a stop that is shorter is a minor stop
 
@@ -160,6 +163,12 @@ class Plant:
     def site_of(self, path: str) -> Asset:
         """The site that an asset or signal path belongs to."""
         return self._assets[path.partition("/")[0]]
+
+    def area_of(self, path: str) -> Asset:
+        """The area that an asset belongs to; its site when it stands above every area."""
+        parts = path.split("/")
+        above = [self._assets["/".join(parts[:count])] for count in range(1, len(parts) + 1)]
+        return next((asset for asset in above if asset.level == Level.AREA), above[0])
 
     def calendar_of(self, path: str) -> Calendar:
         """The calendar that an asset works by."""

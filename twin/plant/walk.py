@@ -1,6 +1,7 @@
 """The document's nested sites, areas, lines and units → assets in order, parents first, ranged names expanded."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from twin.plant.document import AreaText, LinkText, PlantText, UnitText, expand
@@ -40,7 +41,7 @@ def _expanded(paths: list[str]) -> Iterator[str]:
 
 
 def _walk_area(name: str, area: AreaText, site: Asset, keys: tuple[str, ...]) -> Iterator[Place]:
-    asset = _group(name, area.title, Level.AREA, site, area.calendar)
+    asset = replace(_group(name, area.title, Level.AREA, site, area.calendar), alarms_per_day=area.alarms_per_day)
     yield Place(asset, None, keys)
     for line_name, line in area.lines.items():
         line_keys = (*keys, "lines", line_name)

@@ -48,7 +48,7 @@ def edges(
     value [N] in the unit of the limit, quality [N] octets; `condition` is what it was before the first row.
     """
     limit = spec.limit or 0.0
-    said = (quality & _SEVERITY) < _BAD
+    said = ((quality & _SEVERITY) < _BAD) & np.isfinite(value)
     with np.errstate(invalid="ignore"):
         beyond = value > limit if spec.is_high else value < limit
         inside = value <= limit - spec.deadband if spec.is_high else value >= limit + spec.deadband

@@ -4,6 +4,7 @@ In: `Plant`, `AlarmPolicy`. Out: `AlarmRule` by key. Pure: the same key always g
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from twin.plant.alarm import STALE, AlarmSpec, Priority
 from twin.plant.tree import Level, Plant, Signal
@@ -22,10 +23,12 @@ class Rules:
         self._plant = plant
         self.limits: dict[str, tuple[AlarmRule, ...]] = {}  # by signal path
         self.stale: dict[str, AlarmRule] = {}  # by signal path
+        self.behind: dict[str, str] = {}  # signal path → the gateway that it came by; its silence has a parent there
         for signal in plant.signals:
             made = [self._of_signal(signal, spec) for spec in signal.alarms]
-            if found := tuple(rule for rule in made if rule.kind is AlarmKind.LIMIT):
-                self.limits[signal.path] = found
+            limits = [rule for rule in made if rule.kind is AlarmKind.LIMIT]
+            if limits:  # parents first: what is suppressed is then never announced
+                self.limits[signal.path] = tuple(sorted(limits, key=lambda rule: len(rule.parents)))
             for rule in made:
                 if rule.kind is AlarmKind.STALE:
                     self.stale[signal.path] = rule
@@ -40,7 +43,7 @@ class Rules:
     def rule(self, key: str) -> AlarmRule | None:
         """The rule with this key; None when plant or policy have it no longer."""
         if key in self._fixed:
-            return self._fixed[key]
+            return self._behind(self._fixed[key])
         kind, _, rest = key.partition("|")
         source, _, name = rest.rpartition("|")
         match kind:
@@ -54,6 +57,10 @@ class Rules:
                 return self.flood(source)
             case _:
                 return None
+
+    def known(self, key: str) -> AlarmRule:
+        """The rule with this key, or what can still be said of one that is gone."""
+        return self.rule(key) or orphan(key)
 
     def anomaly(self, source: str, detector: str) -> AlarmRule | None:
         """The rule for a detector's episodes on a signal or asset."""
@@ -132,6 +139,12 @@ class Rules:
         while at is not None and self._plant.asset(at).level not in {Level.AREA, Level.SITE}:
             at = self._plant.asset(at).parent
         return at or asset
+
+    def _behind(self, rule: AlarmRule) -> AlarmRule:
+        node = self.behind.get(rule.source) if rule.kind is AlarmKind.STALE else None
+        if node is None:
+            return rule
+        return replace(rule, parents=(*rule.parents, alarm_key(AlarmKind.GATEWAY, f"{GATEWAYS}/{node}", "offline")))
 
     def _of_signal(self, signal: Signal, spec: AlarmSpec) -> AlarmRule:
         return signal_rule(signal, spec, self.scope_of(signal.asset))

@@ -4,6 +4,7 @@ In: rule, state, and one event with its instant. Out: state and transitions. Pur
 and time passes in any steps: whatever became due is told with the instant at which it was due, not when it was seen.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -59,11 +60,12 @@ class Steps:
         at_ns = max(sensed.at_ns, self.state.at_ns)
         self.state = replace(self.state, condition=sensed.condition, condition_ns=at_ns, due_ns=None)
         if sensed.condition:
-            self.state = replace(self.state, value=sensed.value, message=sensed.message, detail=sensed.detail)
+            value = sensed.value if sensed.value is None or math.isfinite(sensed.value) else None
+            self.state = replace(self.state, value=value, message=sensed.message, detail=sensed.detail)
         if sensed.condition != self.state.active:
             delay_s = self.rule.on_delay_s if sensed.condition else self.rule.off_delay_s
-            self.state = replace(self.state, due_ns=sensed.at_ns + round(delay_s * 1e9))
-            self.advance(sensed.at_ns)
+            self.state = replace(self.state, due_ns=at_ns + round(delay_s * 1e9))
+            self.advance(at_ns)
 
     def advance(self, now_ns: int) -> None:
         """Everything that is due up to `now_ns`, in order."""

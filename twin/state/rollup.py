@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from twin.plant.tree import Asset, Plant
 from twin.state.model import AssetState, Children, Freshness, FreshnessReason, Health, Production
+from twin.throughput.asked import last_of_flow
 
 _WORST_FIRST = (Health.BAD, Health.WARNING, Health.UNKNOWN, Health.GOOD)
 
@@ -53,10 +54,7 @@ def _throughput(plant: Plant, producing: Mapping[str, Production]) -> Production
 
     A part that passes three machines is one part: only units that feed no other producing unit here count.
     """
-    feeds: dict[str, list[str]] = {}
-    for link in plant.flow:
-        feeds.setdefault(link.source, []).append(link.target)
-    last = {path: made for path, made in producing.items() if not _reaches(path, producing, feeds)}
+    last = {path: producing[path] for path in producing if path in last_of_flow(producing, plant.flow)}
     kinds = {(made.unit, plant.asset(path).type) for path, made in last.items()}
     if len(kinds) != 1:
         return None
@@ -69,16 +67,3 @@ def _throughput(plant: Plant, producing: Mapping[str, Production]) -> Production
         estimated=sum(one.estimated for one in made),
         shift=made[0].shift,
     )
-
-
-def _reaches(path: str, producing: Mapping[str, Production], feeds: Mapping[str, list[str]]) -> bool:
-    """Whether another producing unit lies downstream of `path`."""
-    seen, waiting = {path}, list(feeds.get(path, ()))
-    while waiting:
-        at = waiting.pop()
-        if at in producing and at != path:
-            return True
-        if at not in seen:
-            seen.add(at)
-            waiting += feeds.get(at, ())
-    return False

@@ -12,9 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.detect.explain import NAMES, explain
-from twin.kernels.layout import CLOSED, ENTERED, OPENED, Blocks, Record, Records
+from twin.kernels.layout import (
+    CLOSED,
+    ENTERED,
+    FIRST_SCORED,
+    OPENED,
+    RAISED,
+    UNKNOWN_REGIME,
+    Blocks,
+    Record,
+    Records,
+)
 from twin.plant.tree import Plant, Signal
 from twin.samples import TextColumns
+from twin.state.alarming import Alarming
 from twin.state.model import Finding, Transition, finding_id
 
 
@@ -37,10 +48,14 @@ class TwinState:
     signals: Mapping[int, Signal]  # by id
     slots: Mapping[int, int]  # counter signal id → slot
     blocks: Blocks
+    alarming: Alarming
+    layout: list[list[int]] = field(default_factory=list[list[int]])  # of regimes and seasons, for the snapshot
+    model: str = ""  # version of the kernel's rules, for the evidence
     seq: int = 0  # the last batch that is folded in
     machines: dict[str, Transition] = field(default_factory=dict[str, Transition])  # by asset path
     findings: dict[tuple[int, int], Finding] = field(default_factory=dict[tuple[int, int], Finding])  # open ones
     texts: dict[int, LastText] = field(default_factory=dict[int, LastText])
+    products: dict[str, str] = field(default_factory=dict[str, str])  # by asset path: what it works on
     nodes: list[str] = field(default_factory=list[str])
 
     def node(self, name: str) -> int:
@@ -58,8 +73,10 @@ def fold(state: TwinState, reports: Records) -> Iterator[Finding | Transition]:
             entered = _enter(state, report)
             if entered is not None:
                 yield entered
-        elif what == OPENED:
-            yield _open(state, report)
+        elif what in {OPENED, RAISED}:
+            told = _open(state, report)
+            if told is not None:
+                yield told
         elif what == CLOSED:
             closed = _close(state, report)
             if closed is not None:
@@ -103,10 +120,21 @@ def _enter(state: TwinState, report: Record) -> Transition | None:
     return transition
 
 
-def _open(state: TwinState, report: Record) -> Finding:
+def _open(state: TwinState, report: Record) -> Finding | None:
+    """A finding, unless the budget holds it back; one that is open already and has become worse is told again."""
     number, detector = int(report["signal"]), int(report["detector"])
+    alarming, fused, opened = state.alarming, 1.0, state.findings.get((number, detector))
+    scored = detector >= FIRST_SCORED
+    if scored:
+        p = float(report["p"])
+        admitted = alarming.fused(number, p) if opened is not None else alarming.admit(number, p)
+        if admitted is None:
+            return None
+        fused = admitted
     signal, score = state.signals[number], float(report["score"])
     since_ns, name = int(report["since"]), NAMES[detector]
+    value, centre, spread = float(report["value"]), float(report["centre"]), float(report["spread"])
+    evidence = alarming.evidence(report, fused, _regime(state, signal, int(report["regime"])), state.signals)
     finding = Finding(
         id=finding_id(signal.path, name, since_ns),
         asset=signal.asset,
@@ -115,16 +143,36 @@ def _open(state: TwinState, report: Record) -> Finding:
         since_ns=since_ns,
         until_ns=None,
         score=score,
-        message=explain(
-            detector, signal, float(report["value"]), float(report["centre"]), float(report["spread"]), score
-        ),
+        message=explain(detector, signal, value, centre, spread, score, int(report["side"])),
+        evidence=replace(evidence, model=state.model, earlier=opened.evidence.earlier if opened else evidence.earlier),
     )
+    if scored and opened is None:
+        asset = int(alarming.asset_of[number])
+        alarming.told[asset] = alarming.told.get(asset, 0) + 1
     state.findings[number, detector] = finding
     return finding
 
 
+def _regime(state: TwinState, signal: Signal, number: int) -> str:
+    """The regime's name: the machine state, the product while it executes, else a number."""
+    machine = state.machines.get(signal.asset)
+    if machine is None or number == UNKNOWN_REGIME:
+        return "" if machine is None else machine.name
+    program = state.products.get(signal.asset, "")
+    return f"{machine.name} {program}".strip() if machine.category == "Executing" else machine.name
+
+
 def _close(state: TwinState, report: Record) -> Finding | None:
-    opened = state.findings.pop((int(report["signal"]), int(report["detector"])), None)
+    number, detector = int(report["signal"]), int(report["detector"])
+    opened = state.findings.pop((number, detector), None)
     if opened is None:
         return None
+    state.alarming.earlier[number, detector] = opened.id
+    if detector >= FIRST_SCORED:
+        asset = int(state.alarming.asset_of[number])
+        left = state.alarming.told.get(asset, 0) - 1
+        if left > 0:
+            state.alarming.told[asset] = left
+        else:
+            state.alarming.told.pop(asset, None)
     return replace(opened, until_ns=int(report["time"]), score=float(report["score"]))

@@ -89,16 +89,23 @@ class Actions:
                         identity = one.id
                         yield one
 
-    async def get(self, identity: int) -> Action | None:
-        """One action."""
+    async def by_key(self, key: UUID) -> Action | None:
+        """The action that was kept under this key."""
         async with self._database.connection() as connection:
-            row = await (await connection.execute(_QUERIES["one"], {"id": identity})).fetchone()
+            row = await (await connection.execute(_QUERIES["same"], {"key": key})).fetchone()
         return action(*row) if row else None
 
     async def windows(self, before: int | None = None, limit: int = 100) -> list[KeptWindow]:
         """Maintenance windows and assets out of service, the newest first."""
+        return await self._windows({"before": before, "limit": limit, "id": None})
+
+    async def window(self, identity: int) -> KeptWindow | None:
+        """One of them."""
+        return next(iter(await self._windows({"before": None, "limit": 1, "id": identity})), None)
+
+    async def _windows(self, values: Mapping[str, Any]) -> list[KeptWindow]:
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_QUERIES["windows"], {"before": before, "limit": limit})).fetchall()
+            rows = await (await connection.execute(_QUERIES["windows"], values)).fetchall()
         return [KeptWindow(action(*row[:7]), row[7] and to_ns(row[7]), row[8], row[9]) for row in rows]
 
 

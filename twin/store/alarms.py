@@ -114,13 +114,13 @@ class Alarms:
         }
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_QUERIES["list"], values)).fetchall()
-        return [KeptAlarm(_rule(rule), read(state)) for _, rule, state, _ in rows]
+        return [KeptAlarm(read_rule(rule), read(state)) for _, rule, state, _ in rows]
 
     async def get(self, identity: UUID) -> KeptAlarm | None:
         """One alarm."""
         async with self._database.connection() as connection:
             row = await (await connection.execute(_QUERIES["one"], {"id": identity})).fetchone()
-        return KeptAlarm(_rule(row[1]), read(row[2])) if row else None
+        return KeptAlarm(read_rule(row[1]), read(row[2])) if row else None
 
     async def history(self, identity: UUID, limit: int = 10_000) -> list[KeptTransition]:
         """Every step of one alarm, oldest first."""
@@ -177,12 +177,18 @@ def _alarm_row(rule: AlarmRule, state: AlarmState) -> dict[str, Any]:
         "announced": state.announced,
         "raised_at": None if state.raised_ns is None else to_datetime(state.raised_ns),
         "at": to_datetime(state.at_ns),
-        "rule": Jsonb(document),
-        "state": Jsonb(written(state)),
+        "rule": _json(document),
+        "state": _json(written(state)),
     }
 
 
-def _rule(document: Mapping[str, Any]) -> AlarmRule:
+def _json(document: Mapping[str, Any]) -> Jsonb:
+    """As JSON that a store takes: what is no number becomes null."""
+    return Jsonb(document, dumps=orjson.dumps)
+
+
+def read_rule(document: Mapping[str, Any]) -> AlarmRule:
+    """The rule that was kept with an alarm."""
     values: dict[str, Any] = {
         **document,
         "kind": AlarmKind(document["kind"]),
@@ -208,7 +214,7 @@ def _transition_row(one: AlarmTransition) -> dict[str, Any]:
         "operator": one.operator,
         "comment": one.comment,
         "action": one.action,
-        "detail": Jsonb(dict(one.detail)),
+        "detail": _json(one.detail),
     }
 
 
@@ -248,4 +254,4 @@ def _transition(
         action,
         detail,
     )
-    return KeptTransition(identity, step_made, None if rule is None else _rule(rule))
+    return KeptTransition(identity, step_made, None if rule is None else read_rule(rule))

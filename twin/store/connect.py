@@ -16,11 +16,14 @@ from twin.store.forecasts import Forecasts
 from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
 from twin.store.jobs import Jobs
+from twin.store.kpis import KpiBuckets
 from twin.store.models import Models
 from twin.store.nodes import Nodes
+from twin.store.notifications import Notifications
 from twin.store.plants import Plants
 from twin.store.samples import Samples
 from twin.store.states import States
+from twin.store.units import Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,12 @@ class Store:
     gateways: Gateways
     alarms: Alarms
     actions: Actions
+    notifications: Notifications
     jobs: Jobs
     models: Models
     forecasts: Forecasts
+    kpis: KpiBuckets
+    units: Units
 
     @property
     def edition(self) -> Edition:
@@ -67,7 +73,10 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Gateways(database),
             Alarms(database),
             Actions(database),
+            Notifications(database),
             Jobs(database),
             Models(database),
             Forecasts(database),
+            KpiBuckets(database),
+            Units(database),
         )

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.kernels.periods import bottleneck_chain, bottleneck_shares
 from twin.plant.elements import Element
 from twin.plant.flow import Link
 from twin.throughput.elements import NUMBER, TimeLine
@@ -66,6 +65,8 @@ class Bottlenecks:
 
 def bottlenecks(lines: Mapping[str, TimeLine], flow: Sequence[Link], start_ns: int, end_ns: int) -> Bottlenecks:
     """The bottlenecks among these units in [start, end); the lines may reach further."""
+    from twin.kernels.periods import bottleneck_chain, bottleneck_shares  # the compiler is loaded by whoever needs it
+
     assets = list(lines)
     periods = [active_periods(line) for line in lines.values()]
     start = np.concatenate([one[0] for one in periods]) if periods else np.zeros(0, np.int64)

@@ -10,8 +10,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.kernels import counters
-from twin.kernels.counters import increments
 from twin.kernels.layout import COUNT, Record, count_block
 from twin.plant.elements import Element
 from twin.throughput.elements import NUMBER, TimeLine
@@ -37,6 +35,8 @@ def new_counter() -> NDArray[np.void]:
 
 def memory_hash() -> str:
     """16 hex digits that change with the layout or the limits of the counter rules: older memories are not reused."""
+    from twin.kernels import counters  # see count_series
+
     limits = sorted(
         f"{name}={value!r}"
         for name, value in vars(counters).items()
@@ -54,6 +54,8 @@ def count_series(
     parts_per_count: int = 1,
 ) -> Made:
     """What the samples brought; `memory` (shape [1]) is advanced in place. gap_ns: longer silence makes an estimate."""
+    from twin.kernels.counters import increments  # the compiler is loaded by whoever counts, not by every reader
+
     size = len(time)
     since, parts, estimated = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.bool_)
     record: Record = memory[0]
@@ -150,6 +152,8 @@ def cycles_of(made: Made, run: RunTime) -> Cycles:
         return Cycles(at, np.zeros(0), made.parts)
     parts = np.add.reduceat(made.parts, first)
     seen = ~np.logical_or.reduceat(made.estimated, first)
+    some = parts > 0  # a part that later turns out bad completes no cycle
+    at, parts, seen = at[some], parts[some], seen[some]
     ran_s = np.diff(run.until_s(at))
     kept = seen[1:] & seen[:-1] & (ran_s > 0) & run.known(at[:-1]) & run.known(at[1:])
     return Cycles(at[1:][kept], ran_s[kept] / parts[1:][kept], parts[1:][kept])

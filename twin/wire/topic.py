@@ -1,7 +1,8 @@
 """Every MQTT topic that this project owns, in one place.
 
 Uplink (edge ⇄ ingest), below ``fabriquay/1/<node>/``: data, schema/<hash>, receipt, health, command.
-Live feed (run → api and anyone else), below ``fabriquay/1/_twin/``, retained: state/<asset path>, gateway/<node>.
+Live feed (run → api and anyone else), below ``fabriquay/1/_twin/``, retained: state/<asset path>, gateway/<node>,
+alarms/<scope>.
 """
 
 import re
@@ -14,6 +15,7 @@ ALL_SCHEMAS = f"{ROOT}/+/schema/+"
 ALL_HEALTH = f"{ROOT}/+/health"
 ALL_STATES = f"{LIVE}/state/#"
 ALL_GATEWAYS = f"{LIVE}/gateway/+"
+ALL_ALARMS = f"{LIVE}/alarms/#"
 
 NODE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -51,6 +53,11 @@ def state(asset_path: str) -> str:
 def gateway(node: str) -> str:
     """What the twin knows of one gateway, retained."""
     return f"{LIVE}/gateway/{node}"
+
+
+def alarms(scope: str) -> str:
+    """The alarms of one area, of a site's own assets, or of the gateways, retained."""
+    return f"{LIVE}/alarms/{scope}"
 
 
 def node_of(topic: str) -> str | None:

@@ -1,6 +1,7 @@
 // One asset: what it does, since when, how fresh that is, its findings, its signals, and a live trend of the chosen one.
 
 import { useState } from "preact/hooks";
+import { AlarmList, standing } from "./alarms";
 import { now, plant, stateOf } from "./live";
 import { clock, number, since, unit } from "./format";
 import type { Asset, Signal, Value } from "./model";
@@ -31,6 +32,12 @@ export function AssetView({ asset }: { asset: Asset }) {
         )}
         <p class="why">{state?.freshness.explanation ?? "Nothing has been received from this asset yet."}</p>
       </div>
+      {standing(asset.path).length > 0 && (
+        <section>
+          <h3>Alarms</h3>
+          <AlarmList alarms={standing(asset.path)} empty="" />
+        </section>
+      )}
       {!!state?.findings.length && (
         <section>
           <h3>Findings</h3>

@@ -2,7 +2,7 @@
 // changed is drawn again.
 
 import { batch, signal, type Signal } from "@preact/signals";
-import { fetchJson, type AssetState, type Frame, type Gateway, type Plant } from "./model";
+import { fetchJson, type AssetState, type Frame, type Gateway, type Plant, type ScopeAlarms } from "./model";
 
 export type Link = "connecting" | "live" | "silent" | "lost";
 
@@ -10,6 +10,7 @@ export const plant = signal<Plant | null>(null);
 export const failure = signal("");
 export const link = signal<Link>("connecting");
 export const gateways = signal<Record<string, Gateway>>({});
+export const alarms = signal<Record<string, ScopeAlarms>>({}); // by area
 export const now = signal(Date.now());
 
 const states = new Map<string, Signal<AssetState | null>>();
@@ -40,6 +41,7 @@ function take(frame: Frame): void {
     if (frame.gateways.length) {
       gateways.value = { ...gateways.value, ...Object.fromEntries(frame.gateways.map((gateway) => [gateway.node, gateway])) };
     }
+    if (frame.alarms?.length) alarms.value = { ...alarms.value, ...Object.fromEntries(frame.alarms.map((scope) => [scope.path, scope])) };
     for (const key of frame.removed ?? []) {
       if (key.startsWith("asset/")) stateOf(key.slice(6)).value = null;
     }

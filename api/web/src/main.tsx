@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { render } from "preact";
+import { AlarmCount, AlarmsView } from "./alarms";
 import { AssetView } from "./asset";
 import { link, now, plant, start, type Link } from "./live";
 import { Overview } from "./overview";
@@ -20,6 +21,8 @@ const LINK_WORDS: Record<Link, string> = {
   lost: "connection lost: what you see is old; trying again",
 };
 
+const ALARMS = "alarms";
+
 function App() {
   const asset = plant.value?.assets.find((candidate) => candidate.path === place.value);
   return (
@@ -27,11 +30,13 @@ function App() {
       <header class="top">
         <a class="brand" href="#/">Fabriquay</a>
         <span>{plant.value?.enterprise}</span>
+        <AlarmCount />
         <span class={`link ${link.value}`} role="status"><i class="dot" />{LINK_WORDS[link.value]}</span>
         <time>{new Date(now.value).toLocaleTimeString("en-GB")}</time>
       </header>
-      {place.value && plant.value && !asset && <main class="empty">There is no asset “{place.value}”. <a href="#/">Back to the plant</a></main>}
-      {asset?.level === "unit" ? <AssetView key={asset.path} asset={asset} /> : (!place.value || asset || !plant.value) && <Overview under={asset?.path} />}
+      {place.value === ALARMS && !asset && <AlarmsView />}
+      {place.value && place.value !== ALARMS && plant.value && !asset && <main class="empty">There is no asset “{place.value}”. <a href="#/">Back to the plant</a></main>}
+      {asset?.level === "unit" ? <AssetView key={asset.path} asset={asset} /> : (!place.value || asset || (!plant.value && place.value !== ALARMS)) && <Overview under={asset?.path} />}
     </>
   );
 }

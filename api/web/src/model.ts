@@ -10,6 +10,28 @@ export type Finding = {
   p?: number | null; expected_per_day?: number | null; baseline?: { centre: number; spread: number | null } | null;
   contributions?: Contribution[]; regime?: string; model?: string; earlier?: string | null;
 };
+export type Contribution = { signal: string; share: number; sign: number };
+export type Why = { p?: number | null; expected_per_day?: number | null; baseline?: { centre: number; spread: number | null } | null; contributions?: Contribution[] };
+export type Alarm = {
+  id: string;
+  kind: string;
+  name: string;
+  title: string;
+  source: string;
+  asset: string;
+  priority: "low" | "medium" | "high" | "critical";
+  phase: string;
+  announced: boolean;
+  since: string | null;
+  occurrence: number;
+  message: string;
+  why: Why;
+  shelf: { until: string | null; operator: string; comment: string } | null;
+  suppressed_by: string[];
+  grouped: boolean;
+  actions: string[];
+};
+export type ScopeAlarms = { path: string; version: number; action: number; unacknowledged: number; total: number; alarms: Alarm[] };
 export type Value = { value: number | string | null; time: string | null; received_at: string | null; quality: string; fresh: boolean };
 export type Children = { running: number; down: number; total: number };
 
@@ -61,13 +83,18 @@ export type Plant = { enterprise: string; revision: string; assets: Asset[] };
 
 export type Frame =
   | { type: "hello"; format: number; revision: string }
-  | { type: "states"; cursor: number; full: boolean; states: AssetState[]; gateways: Gateway[]; removed?: string[] }
+  | { type: "states"; cursor: number; full: boolean; states: AssetState[]; gateways: Gateway[]; alarms?: ScopeAlarms[]; removed?: string[] }
   | { type: "heartbeat"; at?: string; status?: string };
 
 export type Series = { unit: string; reduced: boolean; time_ms: number[]; value: (number | null)[]; quality: number[] };
 
-export async function fetchJson<T>(address: string): Promise<T> {
-  const answer = await fetch(address, { headers: { accept: "application/json" } });
+/** With a body: an action that is posted; its key makes trying again safe. */
+export async function fetchJson<T>(address: string, body?: object, key = ""): Promise<T> {
+  const posted = body && { method: "POST", body: JSON.stringify(body) };
+  const answer = await fetch(address, {
+    ...posted,
+    headers: { accept: "application/json", ...(body && { "content-type": "application/json", "idempotency-key": key }) },
+  });
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
     throw new Error(problem.detail ?? problem.title ?? `${answer.status} ${answer.statusText}`);

@@ -1,5 +1,6 @@
 // The plant at a glance: every unit of every area with its state, throughput and freshness.
 
+import { AlarmCount, standing } from "./alarms";
 import { failure, gateways, now, plant, stateOf } from "./live";
 import { number, since, span, unit } from "./format";
 import type { Asset, AssetState } from "./model";
@@ -88,6 +89,7 @@ function Area({ area, assets }: { area: Asset; assets: Asset[] }) {
     <section class="area">
       <h3>
         <a href={`#/${area.path}`}>{area.title}</a>
+        {standing(area.path).length > 0 && <AlarmCount under={area.path} />}
         {!!state?.children?.total && <small>{state.children.running} of {state.children.total} running{state.children.down ? `, ${state.children.down} down` : ""}</small>}
       </h3>
       <div class={dense ? "tiles" : "cards"}>{units.map((one) => (dense ? <Tile key={one.path} asset={one} /> : <Card key={one.path} asset={one} />))}</div>

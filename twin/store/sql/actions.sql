@@ -23,7 +23,5 @@ SELECT a.id, a.kind, a.target, a.at, a.operator, a.comment, a.detail, e.at, e.op
   LEFT JOIN LATERAL (SELECT at, operator, comment FROM operator_action
                       WHERE kind = 'end' AND target = a.id::text ORDER BY id LIMIT 1) e ON true
  WHERE a.kind IN ('maintenance', 'out-of-service') AND (%(before)s::int8 IS NULL OR a.id < %(before)s)
+   AND (%(id)s::int8 IS NULL OR a.id = %(id)s)
  ORDER BY a.id DESC LIMIT %(limit)s;
-
--- one: an action by its id
-SELECT id, kind, target, at, operator, comment, detail FROM operator_action WHERE id = %(id)s;

@@ -73,6 +73,13 @@ CREATE TABLE public.batch (
     committed_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.counter_memory (
+    signal integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    hash text NOT NULL,
+    memory bytea NOT NULL
+);
+
 CREATE TABLE public.finding (
     id uuid NOT NULL,
     asset text NOT NULL,
@@ -148,6 +155,99 @@ CREATE TABLE public.job (
     CONSTRAINT job_outcome_check CHECK ((outcome = ANY (ARRAY['running'::text, 'done'::text, 'later'::text, 'refused'::text])))
 );
 
+CREATE TABLE public.kpi_bucket (
+    asset text NOT NULL,
+    start_at timestamp with time zone NOT NULL,
+    end_at timestamp with time zone NOT NULL,
+    hour_at timestamp with time zone NOT NULL,
+    shift_at timestamp with time zone NOT NULL,
+    day date NOT NULL,
+    shift text NOT NULL,
+    order_name text NOT NULL,
+    production_s double precision NOT NULL,
+    setup_s double precision NOT NULL,
+    failure_s double precision NOT NULL,
+    minor_stop_s double precision NOT NULL,
+    delay_s double precision NOT NULL,
+    starved_s double precision NOT NULL,
+    blocked_s double precision NOT NULL,
+    idle_s double precision NOT NULL,
+    maintenance_s double precision NOT NULL,
+    planned_stop_s double precision NOT NULL,
+    unscheduled_s double precision NOT NULL,
+    unknown_s double precision NOT NULL,
+    busy_s double precision NOT NULL,
+    allocated_s double precision NOT NULL,
+    allocated_delay_s double precision NOT NULL,
+    good double precision NOT NULL,
+    scrap double precision NOT NULL,
+    rework double precision NOT NULL,
+    moves double precision NOT NULL,
+    lifts double precision NOT NULL,
+    boxes double precision NOT NULL,
+    teu double precision NOT NULL,
+    rehandles double precision NOT NULL,
+    dual_moves double precision NOT NULL,
+    estimated double precision NOT NULL,
+    failures double precision NOT NULL,
+    minor_stops double precision NOT NULL,
+    cycles double precision NOT NULL,
+    cycle_s double precision NOT NULL,
+    slow_s double precision NOT NULL,
+    turns double precision NOT NULL,
+    turn_s double precision NOT NULL,
+    connected_s double precision NOT NULL,
+    excursions double precision NOT NULL,
+    excursion_s double precision NOT NULL,
+    cycle_p10_s double precision,
+    cycle_median_s double precision,
+    turn_times_s real[]
+);
+
+CREATE TABLE public.kpi_shift (
+    asset text NOT NULL,
+    shift_at timestamp with time zone NOT NULL,
+    start_at timestamp with time zone NOT NULL,
+    end_at timestamp with time zone NOT NULL,
+    day date NOT NULL,
+    shift text NOT NULL,
+    production_s double precision NOT NULL,
+    setup_s double precision NOT NULL,
+    failure_s double precision NOT NULL,
+    minor_stop_s double precision NOT NULL,
+    delay_s double precision NOT NULL,
+    starved_s double precision NOT NULL,
+    blocked_s double precision NOT NULL,
+    idle_s double precision NOT NULL,
+    maintenance_s double precision NOT NULL,
+    planned_stop_s double precision NOT NULL,
+    unscheduled_s double precision NOT NULL,
+    unknown_s double precision NOT NULL,
+    busy_s double precision NOT NULL,
+    allocated_s double precision NOT NULL,
+    allocated_delay_s double precision NOT NULL,
+    good double precision NOT NULL,
+    scrap double precision NOT NULL,
+    rework double precision NOT NULL,
+    moves double precision NOT NULL,
+    lifts double precision NOT NULL,
+    boxes double precision NOT NULL,
+    teu double precision NOT NULL,
+    rehandles double precision NOT NULL,
+    dual_moves double precision NOT NULL,
+    estimated double precision NOT NULL,
+    failures double precision NOT NULL,
+    minor_stops double precision NOT NULL,
+    cycles double precision NOT NULL,
+    cycle_s double precision NOT NULL,
+    slow_s double precision NOT NULL,
+    turns double precision NOT NULL,
+    turn_s double precision NOT NULL,
+    connected_s double precision NOT NULL,
+    excursions double precision NOT NULL,
+    excursion_s double precision NOT NULL
+);
+
 CREATE TABLE public.migration (
     number integer NOT NULL,
     name text NOT NULL,
@@ -216,6 +316,26 @@ CREATE TABLE public.plant (
     revision text NOT NULL,
     enterprise text NOT NULL,
     registered_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.reclassification (
+    id bigint NOT NULL,
+    asset text NOT NULL,
+    span tstzrange NOT NULL,
+    was jsonb NOT NULL,
+    reason text NOT NULL,
+    who text NOT NULL,
+    why text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE public.reclassification ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.reclassification_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE public.rejected (
@@ -312,6 +432,9 @@ ALTER TABLE ONLY public.alarm_transition
 ALTER TABLE ONLY public.batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (seq);
 
+ALTER TABLE ONLY public.counter_memory
+    ADD CONSTRAINT counter_memory_pkey PRIMARY KEY (signal, at);
+
 ALTER TABLE ONLY public.finding
     ADD CONSTRAINT finding_pkey PRIMARY KEY (id);
 
@@ -329,6 +452,12 @@ ALTER TABLE ONLY public.gateway
 
 ALTER TABLE ONLY public.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.kpi_bucket
+    ADD CONSTRAINT kpi_bucket_pkey PRIMARY KEY (asset, start_at);
+
+ALTER TABLE ONLY public.kpi_shift
+    ADD CONSTRAINT kpi_shift_pkey PRIMARY KEY (asset, shift_at);
 
 ALTER TABLE ONLY public.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (number);
@@ -356,6 +485,9 @@ ALTER TABLE ONLY public.operator_action
 
 ALTER TABLE ONLY public.plant
     ADD CONSTRAINT plant_pkey PRIMARY KEY (revision);
+
+ALTER TABLE ONLY public.reclassification
+    ADD CONSTRAINT reclassification_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.rejected
     ADD CONSTRAINT rejected_pkey PRIMARY KEY (id);
@@ -396,6 +528,8 @@ CREATE INDEX forecast_ended ON public.forecast USING btree (by, end_at) WHERE (a
 CREATE UNIQUE INDEX model_champion ON public.model USING btree (kind, subject) WHERE (state = 'champion'::text);
 
 CREATE INDEX operator_action_target ON public.operator_action USING btree (target, id);
+
+CREATE INDEX reclassification_asset ON public.reclassification USING btree (asset, id);
 
 CREATE INDEX rejected_node_time ON public.rejected USING btree (node, rejected_at);
 

@@ -1,0 +1,231 @@
+"""`/v1/alarms`: what stands, what became of it, and what operators do about it.
+
+Reads come from the store. An action is kept there and takes effect in `twin run`; what cannot be done in the alarm's
+present state is refused here already. Who the operator is stands in the body: nobody logs in yet.
+"""
+
+import time
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+import orjson
+from fastapi import APIRouter, Header, Path, Query
+from fastapi.responses import Response
+
+from api.alarm_documents import ActionModel, AlarmHistoryModel, AlarmsModel, Judgement, Said, Shelving
+from api.cursor import read_cursor, write_cursor
+from api.deps import Parts, PartsDep
+from api.errors import ProblemError
+from api.openapi import problems
+from api.routes.signals import TIME_RULES, TIME_TEXT
+from api.window import instant_ns
+from twin.errors import Rejected
+from twin.plant.alarm import Priority
+from twin.state.alarm_document import alarm_document, transition_document
+from twin.state.alarm_model import ACTIVE, UNACKNOWLEDGED, Action, ActionKind, Phase
+from twin.state.alarms import refusal
+from twin.state.document import rfc3339
+from twin.store.actions import Order
+from twin.store.alarms import AlarmFilter, KeptAlarm
+
+router = APIRouter(prefix="/v1", tags=["alarms"])
+
+NO_STORE = {"Cache-Control": "no-store"}
+GATEWAYS = "gateways"
+_STANDING = tuple(phase.value for phase in Phase if phase is not Phase.NORMAL)
+
+AlarmId = Annotated[UUID, Path(description="The alarm's id; the same source and rule always have the same one")]
+IdempotencyKey = Annotated[
+    UUID | None,
+    Header(alias="Idempotency-Key", description="The same key again is the same action; send it when you try again"),
+]
+
+
+class Standing(StrEnum):
+    """Which alarms are wanted."""
+
+    STANDING = "standing"  # everything but normal ones
+    ANNOUNCED = "announced"
+    ACTIVE = "active"
+    UNACKNOWLEDGED = "unacknowledged"
+    SHELVED = "shelved"
+    SUPPRESSED = "suppressed"
+    ALL = "all"
+
+
+_FILTERS: dict[Standing, dict[str, Any]] = {
+    Standing.STANDING: {"phases": _STANDING},
+    Standing.ANNOUNCED: {"announced": True},
+    Standing.ACTIVE: {"phases": tuple(ACTIVE)},
+    Standing.UNACKNOWLEDGED: {"phases": tuple(UNACKNOWLEDGED), "announced": True},
+    Standing.SHELVED: {"shelved": True},
+    Standing.SUPPRESSED: {"phases": _STANDING, "suppressed": True},
+    Standing.ALL: {},
+}
+
+
+@router.get(
+    "/alarms",
+    operation_id="listAlarms",
+    summary="Alarms, the most urgent first",
+    response_class=Response,
+    responses={200: {"model": AlarmsModel, "description": "A page"}, **problems(404, 422, 503)},
+)
+async def list_alarms(
+    parts: PartsDep,
+    state: Annotated[Standing, Query(description="Which ones")] = Standing.STANDING,
+    priority: Annotated[Priority, Query(description="This one and above")] = Priority.LOW,
+    under: Annotated[str | None, Query(description="Only this asset, signal or gateways/<node>, and below")] = None,
+    since: Annotated[str | None, Query(description=f"That changed since: {TIME_TEXT}", **TIME_RULES)] = None,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+) -> Response:
+    """Standing alarms by default: whatever is active, or still asks for something."""
+    if under is not None:
+        known_place(parts, under)
+    wanted = AlarmFilter(
+        **_FILTERS[state],
+        priority=priority,
+        under=under,
+        since_ns=None if since is None else _instant("since", since),
+        before=None if cursor is None else read_cursor(cursor),
+    )
+    found = await parts.link.store.alarms.page(wanted, limit + 1)
+    page = found[:limit]
+    following = write_cursor(page[-1].rule, page[-1].state) if len(found) > limit else None
+    body = {"alarms": [alarm_document(one.rule, one.state) for one in page], "next": following}
+    return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
+
+
+@router.get(
+    "/alarms/{alarm}",
+    operation_id="getAlarm",
+    summary="One alarm with its whole history",
+    response_class=Response,
+    responses={200: {"model": AlarmHistoryModel, "description": "The alarm"}, **problems(404, 422, 503)},
+)
+async def get_alarm(alarm: AlarmId, parts: PartsDep) -> Response:
+    """Why it was raised, every step since the first time, who did what and what they wrote."""
+    kept = await _known(parts, alarm)
+    history = await parts.link.store.alarms.history(alarm)
+    steps = [transition_document(one.id, one.transition) for one in history]
+    body = {**alarm_document(kept.rule, kept.state), "history": steps}
+    return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
+
+
+def _action_route(kind: ActionKind, summary: str) -> dict[str, Any]:
+    return {
+        "path": f"/alarms/{{alarm}}/{kind.value}",
+        "operation_id": f"{kind.value}Alarm",
+        "summary": summary,
+        "status_code": 202,
+        "response_class": Response,
+        "responses": {202: {"model": ActionModel, "description": "Kept"}, **problems(403, 404, 409, 422, 503)},
+    }
+
+
+@router.post(**_action_route(ActionKind.ACKNOWLEDGE, "I have seen it"))
+async def acknowledge(alarm: AlarmId, said: Said, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+    """Somebody knows of the alarm and takes care of it."""
+    return await _act(parts, alarm, ActionKind.ACKNOWLEDGE, said, key)
+
+
+@router.post(**_action_route(ActionKind.CONFIRM, "The cause was dealt with"))
+async def confirm(alarm: AlarmId, said: Said, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+    """For alarms whose rule asks for it, once they have cleared."""
+    return await _act(parts, alarm, ActionKind.CONFIRM, said, key)
+
+
+@router.post(**_action_route(ActionKind.RESET, "Let go of a latched alarm"))
+async def reset(alarm: AlarmId, said: Said, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+    """A latched alarm stays until it is acknowledged and reset."""
+    return await _act(parts, alarm, ActionKind.RESET, said, key)
+
+
+@router.post(**_action_route(ActionKind.UNSHELVE, "Hear of it again"))
+async def unshelve(alarm: AlarmId, said: Said, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+    """Ends a shelving before its time."""
+    return await _act(parts, alarm, ActionKind.UNSHELVE, said, key)
+
+
+@router.post(**_action_route(ActionKind.COMMENT, "Write something to it"))
+async def comment(alarm: AlarmId, said: Said, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+    """A note for the next shift; changes nothing else."""
+    return await _act(parts, alarm, ActionKind.COMMENT, said, key)
+
+
+@router.post(**_action_route(ActionKind.SHELVE, "Not now"))
+async def shelve(alarm: AlarmId, said: Shelving, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+    """The alarm goes on but nobody hears of it: for `for_s` seconds (12 h at most), or until it clears."""
+    until_ns = None if said.for_s is None else time.time_ns() + round(said.for_s * 1e9)
+    return await _act(parts, alarm, ActionKind.SHELVE, said, key, {"until_ns": until_ns})
+
+
+@router.post(**_action_route(ActionKind.VERDICT, "Was it real?"))
+async def verdict(alarm: AlarmId, said: Judgement, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+    """Real, false or known: from these the precision of every detector is reported and its calibration learns."""
+    detail = {"verdict": said.verdict.value, "occurrence": said.occurrence}
+    return await _act(parts, alarm, ActionKind.VERDICT, said, key, detail)
+
+
+async def _act(
+    parts: Parts, alarm: UUID, kind: ActionKind, said: Said, key: UUID | None, detail: dict[str, Any] | None = None
+) -> Response:
+    kept = await _known(parts, alarm)
+    made = Action(0, kind, str(alarm), time.time_ns(), said.operator, said.comment, detail or {})
+    why = refusal(kept.rule, kept.state, made)
+    return await keep_action(parts, made, key, why)
+
+
+async def keep_action(parts: Parts, made: Action, key: UUID | None, refused: str = "") -> Response:
+    """202 with the action that is kept; one that was kept under this key before is answered again."""
+    actions = parts.link.store.actions
+    if refused:
+        before = await actions.by_key(key) if key else None
+        if before is None:
+            raise ProblemError(409, "not-possible-now", refused, do="look at the alarm's `actions`, then try again")
+    order = Order(key or uuid4(), made.kind, made.target, made.at_ns, made.operator, made.comment, made.detail)
+    kept, new = await actions.add(order)
+    if not new and (kept.kind, kept.target, kept.operator) != (made.kind, made.target, made.operator):
+        raise ProblemError(
+            409,
+            "key-is-used",
+            f"Idempotency-Key {key} belongs to action {kept.id}, {kept.kind} on {kept.target}",
+            do="use a new key for a new action",
+        )
+    return Response(orjson.dumps(action_document(kept)), 202, NO_STORE, "application/json")
+
+
+def action_document(kept: Action) -> dict[str, Any]:
+    """An action as the clients read it."""
+    return {
+        "id": kept.id,
+        "kind": kept.kind.value,
+        "target": kept.target,
+        "at": rfc3339(kept.at_ns),
+        "operator": kept.operator,
+        "comment": kept.comment,
+        "detail": dict(kept.detail),
+    }
+
+
+def known_place(parts: Parts, path: str) -> None:
+    """404 unless alarms can come from there: an asset, a signal, or a gateway."""
+    if path.partition("/")[0] != GATEWAYS and not parts.plant.has_signal(path):
+        parts.asset(path)
+
+
+async def _known(parts: Parts, alarm: UUID) -> KeptAlarm:
+    kept = await parts.link.store.alarms.get(alarm)
+    if kept is None:
+        detail = f"no alarm {alarm} was ever raised"
+        raise ProblemError(404, "unknown-alarm", detail, do="/v1/alarms?state=all lists every alarm")
+    return kept
+
+
+def _instant(name: str, text: str) -> int:
+    try:
+        return instant_ns(name, text, time.time_ns())
+    except Rejected as error:
+        raise ProblemError(422, error.reason, str(error), do="give an RFC 3339 time with a zone") from error

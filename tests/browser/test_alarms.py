@@ -1,0 +1,103 @@
+"""The alarm list in a real browser on a running demo: seen, acknowledged, shelved and told apart, with keys alone."""
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_page import MILL, WAIT_MS, browser, keep_picture
+from tests.journey.demo_process import ROOT, Demo
+from tests.servers import open_folder
+
+__all__ = ["browser"]
+
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
+
+ALWAYS = "power: { title: Active power, kind: measurement, unit: kW, range: [0, 30], resolution: 0.01, period_s: 0.5 }"
+ALARM = ALWAYS.replace(" }", ", alarms: { hi: { limit: 0.001, on_delay_s: 1, off_delay_s: 3600, priority: high } } }")
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    """A demo in which every machine that draws power has an alarm."""
+    with open_folder("alarms") as folder:
+        configs = folder / "configs"
+        shutil.copytree(ROOT / "configs", configs)
+        plant = configs / "plant.yaml"
+        text = plant.read_text()
+        assert ALWAYS in text
+        plant.write_text(text.replace(ALWAYS, ALARM))
+        with Demo(folder) as running:
+            yield running
+
+
+@pytest.fixture
+def page(demo: Demo, browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1600, "height": 900}, color_scheme="dark")
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto(demo.page)
+    yield opened
+    context.close()
+    assert not errors
+
+
+def test_the_overview_counts_alarms_and_leads_to_the_list(page: Page) -> None:
+    count = page.locator("header .alarm-count")
+    expect(count).to_have_text(re.compile(r"[1-9]\d* alarms?"), timeout=2 * WAIT_MS)
+    keep_picture(page, "overview-alarms")
+    count.click()
+    expect(page.locator("tr.alarm").first).to_be_visible(timeout=WAIT_MS)
+    expect(page.locator("tr.group").first).to_be_visible()
+    first = page.locator("tr.alarm").filter(has_text="Active power is").first
+    expect(first).to_contain_text("above 0.001 kW")
+    keep_picture(page, "alarms")
+
+
+def test_an_operator_acknowledges_with_keys_alone(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.page}#/alarms")
+    row = page.locator("tr.alarm").filter(has_text="Active power is").filter(has_text="unacknowledged").first
+    expect(row).to_be_visible(timeout=2 * WAIT_MS)
+    alarm = row.get_attribute("data-alarm")
+    row = page.locator(f'[data-alarm="{alarm}"]')
+    row.get_by_role("button", name="Acknowledge").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("Kim")
+    page.keyboard.press("Tab")
+    page.keyboard.type("looking at it")
+    keep_picture(page, "acknowledge")
+    page.keyboard.press("Enter")
+    expect(row).to_contain_text("acknowledged", timeout=WAIT_MS)
+    expect(row.get_by_role("button", name="Acknowledge")).to_have_count(0)
+    history = page.request.get(f"{demo.page}v1/alarms/{alarm}").json()["history"]
+    assert history[-1]["what"] == "acknowledged"
+    assert (history[-1]["operator"], history[-1]["comment"]) == ("Kim", "looking at it")
+
+
+def test_a_shelved_alarm_leaves_the_list_and_says_who_shelved_it(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.page}#/{MILL}")
+    row = page.locator("tr.alarm").filter(has_text="Active power is").first
+    expect(row).to_be_visible(timeout=2 * WAIT_MS)
+    row.get_by_role("button", name="Shelve", exact=True).click()
+    page.get_by_label("Your name").fill("Alex")
+    page.get_by_label("Comment").fill("test run")
+    page.get_by_label("For").select_option("900")
+    page.get_by_label("Comment").press("Enter")
+    expect(row).to_contain_text("shelved by Alex", timeout=WAIT_MS)
+    page.goto(f"{demo.page}#/alarms")
+    page.get_by_role("button", name="Shelved and suppressed").click()
+    expect(page.locator("tr.alarm").filter(has_text="shelved by Alex")).to_be_visible(timeout=WAIT_MS)
+    keep_picture(page, "shelved")
+
+
+def test_escape_leaves_a_form_and_nothing_is_done(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.page}#/alarms")
+    row = page.locator("tr.alarm").first
+    expect(row).to_be_visible(timeout=2 * WAIT_MS)
+    row.get_by_role("button", name="Comment").click()
+    expect(page.locator("form.act")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("form.act")).to_have_count(0)

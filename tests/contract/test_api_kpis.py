@@ -1,0 +1,164 @@
+"""Key figures over the api: from stored samples to OEE, back to intervals, and what a person says of them."""
+
+import asyncio
+import io
+import json
+import time
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from tests import servers
+from tests.contract.api_samples import commit, commit_texts, register
+from tests.contract.api_server import MILL, api_process, api_settings
+from tests.contract.api_server import PLANT as PLANT_FILE
+from twin.commands.cli import app
+from twin.commands.kpi_store import KpiStore
+from twin.learn.kpi_buckets import kpi_buckets
+from twin.plant.load import load_plant
+from twin.store.connect import open_store
+
+S = 1_000_000_000
+NOW_NS = time.time_ns() // S * S
+START_NS = NOW_NS - 4 * 3600 * S
+PLANT = load_plant(PLANT_FILE)
+
+
+async def _turn(dsn):
+    async with open_store(dsn) as store:
+        return await kpi_buckets(PLANT, KpiStore(store)).run(NOW_NS)
+
+
+async def _fill(dsn):
+    """Four hours of a mill: a part every 20 s, each fourth minute in fault; 2 of 60 parts are scrap."""
+    ids = await register(dsn)
+    times = np.arange(START_NS, NOW_NS, 5 * S, dtype=np.int64)
+    state = np.where((times - START_NS) // (60 * S) % 4 == 2, 4.0, 1.0)
+    runs = np.flatnonzero((state == 1) & ((times - START_NS) % (20 * S) == 0))
+    async with open_store(dsn) as store:
+        await commit(store, ids[f"{MILL}/state"], times, state)
+        await commit(store, ids[f"{MILL}/good-count"], times[runs], np.arange(float(len(runs))))
+        await commit(store, ids[f"{MILL}/scrap-count"], times[runs], np.floor(np.arange(float(len(runs))) / 30))
+        await commit_texts(store, ids[f"{MILL}/order"], times[:2], ["PO-1", "PO-2"])
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kpis")
+    with servers.postgres() as database:
+        asyncio.run(_fill(database.dsn))
+        asyncio.run(_turn(database.dsn))
+        with api_process(api_settings(dsn=database.dsn), folder / "api.log") as (port, _):
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+                servers.wait_for(lambda: http.get("/v1/kpis?under=factory").status_code == 200, what="the store")
+                yield http, database.dsn, folder
+            assert "Traceback" not in (folder / "api.log").read_text()
+
+
+def test_the_sum_of_a_machine_says_how_well_it_did(served):
+    http, _, _ = served
+    (row,) = http.get("/v1/kpis", params={"under": MILL}).raise_for_status().json()["rows"]
+    assert row["quantities"]["good"] == 539
+    assert row["seconds"]["production"] + row["seconds"]["minor-stop"] == pytest.approx(4 * 3600, abs=10)
+    assert row["figures"]["quality_ratio"] == pytest.approx(539 / 556, abs=0.002)
+    assert row["figures"]["mttr_s"] is None  # a minute of fault is a minor stop here
+    assert row["figures"]["coverage"] > 0.7
+
+
+def test_every_format_says_the_same(served):
+    http, _, _ = served
+    asked = {"under": "factory", "level": "unit", "by": "hour", "start": "-6h"}
+    rows = http.get("/v1/kpis", params=asked).json()["rows"]
+    lines = http.get("/v1/kpis", params={**asked, "format": "csv"}).text.splitlines()
+    arrow = pa.ipc.open_stream(http.get("/v1/kpis", params={**asked, "format": "arrow"}).content).read_all()
+    parquet = pq.read_table(io.BytesIO(http.get("/v1/kpis", params={**asked, "format": "parquet"}).content))
+    assert len(rows) == len(lines) - 1 == arrow.num_rows == parquet.num_rows > 4
+    assert parquet.equals(arrow)
+    assert arrow["availability"].to_pylist() == [row["figures"]["availability"] for row in rows]
+    assert arrow["good"].to_pylist() == [row["quantities"].get("good", 0.0) for row in rows]
+
+
+def test_the_lineage_leads_to_intervals_and_increments_that_add_up_to_the_figures(served):
+    http, _, _ = served
+    window = {"start": "-5h", "end": "now"}
+    found = http.get("/v1/lineage", params={"asset": MILL, **window}).raise_for_status().json()
+    assert sum(one["parts"] for one in found["increments"] if one["quantity"] == "good") == 539
+    assert found["signals"]["machine-state"] == f"{MILL}/state"
+    assert found["samples"]["machine-state"] == 2880
+    assert all(
+        one["end"] == after["start"] for one, after in zip(found["intervals"], found["intervals"][1:], strict=False)
+    )
+    assert {"production", "minor-stop"} <= {one["element"] for one in found["intervals"]}
+    bottleneck = http.get("/v1/bottlenecks", params={"under": "factory/machining", **window}).json()
+    assert max(bottleneck["shares"], key=lambda one: one["sole"])["asset"] == MILL
+
+
+def test_what_an_operator_says_is_kept_with_what_it_was_and_moves_the_time(served):
+    http, dsn, _ = served
+
+    def at(minutes):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW_NS / 1e9 - 60 * minutes))
+
+    order = {"start": at(90), "end": at(80), "reason": "maintenance", "operator": "ann", "comment": "filter change"}
+    kept = http.post(f"/v1/intervals/{MILL}/reclassify", json=order)
+    assert kept.status_code == 202, kept.text
+    assert sum(kept.json()["was"].values()) == pytest.approx(600)
+    asyncio.run(_turn(dsn))
+    (row,) = http.get("/v1/kpis", params={"under": MILL}).json()["rows"]
+    assert row["seconds"]["maintenance"] == pytest.approx(600)
+    audit = http.get("/v1/lineage", params={"asset": MILL, "start": "-5h"}).json()["reclassified"]
+    assert [(one["reason"], one["operator"], one["comment"]) for one in audit] == [
+        ("maintenance", "ann", "filter change")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/kpis?under=nowhere", 404),
+        ("/v1/kpis?under=factory&by=year", 422),
+        ("/v1/lineage?asset=factory", 422),
+        ("/v1/bottlenecks?under=factory&start=-9d", 422),
+    ],
+)
+def test_a_question_that_cannot_be_answered_says_why(served, path, status):
+    found = served[0].get(path)
+    assert found.status_code == status
+    assert found.json()["do"]
+
+
+def test_the_command_line_shows_the_figures_and_exports_every_sample_once(served):
+    _, dsn, folder = served
+    config = folder / "twin.yaml"
+    config.write_text(json.dumps({"plant": str(PLANT_FILE), "database": dsn, "broker": {"host": "127.0.0.1"}}))
+    run = CliRunner()
+    shown = run.invoke(app, ["kpis", "factory", "--level", "unit", "-c", str(config)])
+    assert shown.exit_code == 0, shown.output
+    assert MILL in shown.output
+    assert "%" in shown.output
+    out = folder / "export"
+    for expected in ("3,962 samples", "0 samples in 0 new files"):
+        said = run.invoke(app, ["export", str(out), "-c", str(config)])
+        assert said.exit_code == 0, said.output
+        assert expected in said.output
+    table = pq.ParquetDataset(out).read() if not list(out.glob("*.part")) else None
+    assert table is not None
+    keys = list(zip(table["signal"].to_pylist(), table["time"].to_pylist(), strict=True))
+    assert len(keys) == len(set(keys)) == 2880 + 2 * 540 + 2
+
+
+def test_an_export_that_was_killed_between_file_and_cursor_writes_nothing_twice(served):
+    _, dsn, folder = served
+    config = folder / "twin.yaml"
+    config.write_text(json.dumps({"plant": str(PLANT_FILE), "database": dsn, "broker": {"host": "127.0.0.1"}}))
+    run, out = CliRunner(), folder / "killed"
+    assert run.invoke(app, ["export", str(out), "-c", str(config)]).exit_code == 0
+    (out / "cursor.json").unlink()
+    (out / "samples-000000000009-000000000010.parquet.part").write_bytes(b"torn")
+    said = run.invoke(app, ["export", str(out), "-c", str(config)])
+    assert "0 samples in 0 new files" in said.output
+    assert not list(out.glob("*.part"))

@@ -1,0 +1,1 @@
+"""Tell people who are not looking at the page: who, when, in which words, over Apprise."""
