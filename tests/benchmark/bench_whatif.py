@@ -1,4 +1,4 @@
-"""S7: the simulator against SimPy, the same models in the same run, in CPU time of one thread; and 10,000 × 20 × a week.
+"""S7: the simulator against SimPy, the same models in the same run, in CPU time of one thread.
 
 Operations per second: a part through a machine is one. Serial: five machines, exponential work, buffers of ten, failures
 that depend on operation (MTBF 100, MTTR 10 cycles). General: two mills, a lathe that scraps and reworks, two printers,
@@ -28,10 +28,9 @@ from twin.whatif.model import (
     Stock,
     exponential,
     fixed,
-    lognormal,
     serial_line,
 )
-from twin.whatif.simulate import Plan, simulate
+from twin.whatif.simulate import Plan
 
 SUITE = "whatif"
 ROUNDS = 5
@@ -48,7 +47,6 @@ def measure() -> list[Result]:
         _result("S7-serial", "serial line of 5, replications as lanes", serial, 1_500),
         _result("S7-general", "general topology (merge, assembly, rework, scrap) on the event calendar", general, 80),
         _result("S7-serial-calendar", "the serial line on the event calendar", plain, 50),
-        _week(),
     ]
 
 
@@ -83,18 +81,6 @@ def _calendar(flow: Flow, seed: int) -> float:
     started_s = time.thread_time()
     calendar(compiled.network, start, seed, 0, results)
     return (results.total[:, -1].sum() + results.scrapped.sum()) / (time.thread_time() - started_s)
-
-
-def _week() -> Result:
-    """20 machines with a cycle of 30 s, a failure every 8 h, a week, 10,000 futures: wall time on every core."""
-    broken = Failure(exponential(28_800), exponential(600))
-    line = serial_line((lognormal(30, 0.2),) * 20, (10,) * 19, (broken,) * 20)
-    simulate(line, Plan(3_600, 16))
-    started_s = time.perf_counter()
-    simulate(line, Plan(604_800, 10_000, buckets=168))
-    seconds = time.perf_counter() - started_s
-    what = "10,000 futures of 20 machines (30 s cycles) over a week, all cores, wall time"
-    return Result("S7-week", what, seconds, "s", "≤ 60 s", seconds <= 60)
 
 
 def _plant() -> Flow:
