@@ -16,7 +16,7 @@ from uuid import uuid4
 from api.errors import ProblemError
 from twin.errors import ConfigError, Retryable
 from twin.plant.tree import Plant
-from twin.whatif.analytic import bounds, visits_per_output
+from twin.whatif.analytic import most_events
 from twin.whatif.answer import Answer, answer, changed_case
 from twin.whatif.build import Setting
 from twin.whatif.scenario import ScenarioText
@@ -119,9 +119,7 @@ class Desk:
             flow = changed_case(self._plant, text, setting)
         except ConfigError as error:
             raise ProblemError(422, "unknown-in-scenario", str(error), do="correct the scenario") from error
-        found = bounds(flow)
-        per_thing = sum(visits_per_output(flow).values())
-        events = 2 * text.replications * found.most_per_h * per_thing * text.horizon_s / 3600
+        events = 2 * text.replications * most_events(flow, text.horizon_s)
         if events > MOST_EVENTS:
             fewer = max(int(text.replications * MOST_EVENTS / events), 10)
             raise ProblemError(
