@@ -71,7 +71,7 @@ def _lanes(flow: Flow, seed: int) -> float:
     flowline(
         network.distributions, network.servers, compiled.line, start, seed, 0, bucket, nothing[0], left_by, nothing
     )
-    return left_by[:, -1].sum() * 5 / (time.thread_time() - started_s)
+    return float(left_by[:, -1].sum()) * 5 / (time.thread_time() - started_s)
 
 
 def _calendar(flow: Flow, seed: int) -> float:
@@ -80,7 +80,7 @@ def _calendar(flow: Flow, seed: int) -> float:
     start = engine._start(compiled, seed, 0, 16)
     started_s = time.thread_time()
     calendar(compiled.network, start, seed, 0, results)
-    return (results.total[:, -1].sum() + results.scrapped.sum()) / (time.thread_time() - started_s)
+    return float(results.total[:, -1].sum() + results.scrapped.sum()) / (time.thread_time() - started_s)
 
 
 def _plant() -> Flow:

@@ -50,11 +50,11 @@ def measure(data: Path) -> list[Result]:
     pairs += [abs(analytic.geometric_pair(*line)[0] - chains.geometric(*line)[0]) for line in GEOMETRIC]
     return [
         Result("Q8-simulator", f"of {len(checks)} exact throughputs within 3 standard errors and 0.1 %", within, "values",
-               f"{len(checks)}", within == len(checks)),
+               f"{len(checks)}", bool(within == len(checks))),
         Result("Q8-worst", "largest deviation of the simulator from an exact throughput", 100 * max(far), "%", "≤ 0.1 %",
-               max(far) <= 1e-3),
+               bool(max(far) <= 1e-3)),
         Result("Q8-closed-forms", "largest deviation of a closed form from its exact chain", max(pairs), "", "≤ 1e-9",
-               max(pairs) <= 1e-9),
+               bool(max(pairs) <= 1e-9)),
     ]  # fmt: skip
 
 
