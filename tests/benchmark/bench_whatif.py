@@ -46,7 +46,7 @@ def measure() -> list[Result]:
     return [
         _result("S7-serial", "serial line of 5, replications as lanes", serial, 1_500),
         _result("S7-general", "general topology (merge, assembly, rework, scrap) on the event calendar", general, 80),
-        _result("S7-serial-calendar", "the serial line on the event calendar", plain, 50),
+        _result("S7-serial-calendar", "the serial line on the event calendar", plain, 80),
     ]
 
 
