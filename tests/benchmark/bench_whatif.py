@@ -33,7 +33,7 @@ from twin.whatif.model import (
 from twin.whatif.simulate import Plan
 
 SUITE = "whatif"
-ROUNDS = 5
+ROUNDS = 15
 BROKEN = Failure(exponential(100), exponential(10))
 
 
@@ -63,9 +63,9 @@ def _result(name: str, what: str, rates: tuple[float, float], goal: int) -> Resu
 
 def _lanes(flow: Flow, seed: int) -> float:
     compiled = compile_flow(flow, 0.001)
-    task = engine._Task(compiled, Plan(20_000, 256, seed, 10), True, 0)
-    start, left_by = engine._start(compiled, seed, 0, 256), np.zeros((256, 10), np.int32)
-    nothing = np.zeros((256, 0), np.int32)
+    task = engine._Task(compiled, Plan(20_000, engine.LANES, seed, 10), True, 0)
+    start, left_by = engine._start(compiled, seed, 0, engine.LANES), np.zeros((engine.LANES, 10), np.int32)
+    nothing = np.zeros((engine.LANES, 0), np.int32)
     network, bucket = compiled.network, engine._empty(task, 0).bucket
     started_s = time.thread_time()
     flowline(

@@ -24,7 +24,7 @@ from twin.whatif.compile import Compiled, compile_flow, tick_for
 from twin.whatif.model import Flow
 from twin.whatif.quantiles import residual
 
-LANES = 256  # replications per chunk on the max-plus engine
+LANES = 512  # replications per chunk on the max-plus engine
 ROWS = 16  # on the event calendar
 
 Engine = Literal["auto", "lanes", "calendar"]
