@@ -22,6 +22,8 @@ from twin.plant.load import load_plant
 from twin.store.connect import open_store
 from twin.whatif.scenario import ScenarioText
 
+pytestmark = pytest.mark.timeout(600)
+
 DOWN = {
     "title": "Lathe down",
     "under": "factory",
@@ -35,7 +37,7 @@ DOWN = {
 
 
 async def done(api, where):
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(500):  # the first simulation on a machine compiles its kernels
         while (found := (await api.http.get(where)).json())["state"] not in {"done", "failed"}:
             await asyncio.sleep(0.05)
     return found
