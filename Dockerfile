@@ -15,7 +15,9 @@ RUN uv venv /build-env && uv pip install --no-cache --python /build-env/bin/pyth
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home /var/lib/fabriquay --create-home fabriquay
 COPY --from=build /opt/fabriquay /opt/fabriquay
-ENV PATH=/opt/fabriquay/bin:$PATH PYTHONUNBUFFERED=1 NUMBA_CACHE_DIR=/tmp/numba FABRIQUAY_STATE_DIR=/var/lib/fabriquay
+ENV PATH=/opt/fabriquay/bin:$PATH PYTHONUNBUFFERED=1 FABRIQUAY_STATE_DIR=/var/lib/fabriquay
+# The compiled kernels outlive a restart of the container.
+ENV NUMBA_CACHE_DIR=/var/lib/fabriquay/numba
 USER fabriquay
 WORKDIR /var/lib/fabriquay
 VOLUME /var/lib/fabriquay

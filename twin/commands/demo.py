@@ -98,7 +98,7 @@ async def run_demo(options: DemoOptions) -> int:
 
 async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, addresses: Addresses) -> None:
     configs = _configs(options)
-    make = _Maker(folder, addresses, _password(folder), redelivers=options.broker == "mosquitto")
+    make = _Maker(folder, addresses, _password(folder))
     broker = make.broker(options.broker, addresses.broker)
     await asyncio.gather(
         supervisor.start(
@@ -148,11 +148,10 @@ async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, add
 class _Maker:
     """Makes the children of one demo: same environment, own log."""
 
-    def __init__(self, folder: Path, addresses: Addresses, password: str, *, redelivers: bool) -> None:
+    def __init__(self, folder: Path, addresses: Addresses, password: str) -> None:
         self.folder = folder
         self.password = password
         self._addresses = addresses
-        self._redelivers = redelivers
 
     @property
     def database(self) -> str:
@@ -178,7 +177,6 @@ class _Maker:
             "FABRIQUAY_BROKER_PORT": str(self._addresses.broker),
             "FABRIQUAY_BROKER_PASSWORD": self.password,
             "FABRIQUAY_OPCUA_URL": f"opc.tcp://127.0.0.1:{self._addresses.opcua}/fabriquay",
-            "FABRIQUAY_BROKER_REDELIVERS": str(self._redelivers).lower(),  # amqtt forgets what is on its way
             "FABRIQUAY_STATE_DIR": str(self.folder),
             "FABRIQUAY_API_PORT": str(self._addresses.api),
         }

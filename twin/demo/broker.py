@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from amqtt.broker import Broker  # pyright: ignore[reportMissingTypeStubs]
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from twin.demo.broker_sessions import KeepingBroker
 from twin.demo.broker_users import BrokerUser
 
 
@@ -33,7 +33,7 @@ async def run_broker(port: int, users: Mapping[str, BrokerUser], folder: Path) -
     passwords = await asyncio.to_thread(_write_passwords, folder, users)
     for noisy in ("amqtt", "transitions"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    broker = Broker(
+    broker = KeepingBroker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
             "plugins": {

@@ -4,7 +4,7 @@
 // and for user certificates in FOLDER/users; --policies A,B and --modes A,B narrow what it offers, --wary: it accepts
 // no client that nobody has moved from keys/rejected to keys/trusted/certs beside the log.
 // Writes each tick to the log, "<source time in ns> <count>", before any of its nodes has the value count + n / 1000;
-// with --walk it has the value of a sensor instead, and late ticks are made up for.
+// with --walk it has the value of a sensor instead, late ticks are made up for, and --at-once N changes N nodes in turn.
 const fs = require("node:fs");
 const path = require("node:path");
 const { parseArgs } = require("node:util");
@@ -26,6 +26,7 @@ const { values: asked } = parseArgs({
     items: { type: "string", default: "20" },
     hz: { type: "string", default: "10" },
     walk: { type: "boolean", default: false },
+    "at-once": { type: "string", default: "0" }, // 0: all
     limit: { type: "string", default: "0" },
     history: { type: "string", default: "0" },
     "per-subscription": { type: "string", default: "100000" },
@@ -176,6 +177,9 @@ async function main() {
   }
   const log = fs.openSync(asked.log, "a");
   const walk = asked.walk ? walkers(nodes.length) : null;
+  const several = Number(asked["at-once"]);
+  const changes = (number) =>
+    !several || count === 1 || Math.floor(number / several) === count % Math.ceil(nodes.length / several);
   let count = 0;
   let last = 0;
   function tick() {
@@ -183,9 +187,10 @@ async function main() {
     last = now.getTime();
     count += 1;
     fs.writeSync(log, `${last}000000 ${count}\n`);
-    nodes.forEach((node, number) =>
-      node.setValueFromSource({ dataType: DataType.Double, value: walk ? walk(number) : count + number / 1000 }, StatusCodes.Good, now),
-    );
+    nodes.forEach((node, number) => {
+      if (!changes(number)) return;
+      node.setValueFromSource({ dataType: DataType.Double, value: walk ? walk(number) : count + number / 1000 }, StatusCodes.Good, now);
+    });
   }
   const period = 1000 / Number(asked.hz);
   let due = Date.now();
