@@ -35,6 +35,7 @@ TAGS = [
     {"name": "plant", "description": "What exists: assets, signals, flow"},
     {"name": "state", "description": "What the twin believes now"},
     {"name": "series", "description": "What was measured"},
+    {"name": "what-if", "description": "What would happen: scenarios simulated from the live state"},
     {"name": "alarms", "description": "What needs somebody, what became of it, and what operators do about it"},
     {
         "name": "figures",

@@ -206,6 +206,26 @@ def demo(
     raise SystemExit(asyncio.run(run_demo(DemoOptions(folder, configs, rate, port, open_page, broker))))
 
 
+@app.command()
+def whatif(
+    scenarios: Annotated[list[Path], typer.Argument(help="Scenario files; examples are in configs/scenarios.")],
+    plant: Annotated[Path, typer.Option(help="The plant model.")] = Path("configs/plant.yaml"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also into a file: .json, .csv, .arrow, .parquet or .svg.")
+    ] = None,
+    replications: Annotated[int | None, typer.Option(help="Futures per case.", min=10, max=100_000)] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Run a sweep on this Dask scheduler, tcp://host:port.", envvar="FABRIQUAY_DASK")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answers as JSON.")] = False,
+) -> None:
+    """What if? Simulate scenarios against the base case: throughput, bottleneck, who starves when, late orders."""
+    from twin.commands.whatif import Wish
+    from twin.commands.whatif import whatif as answer_all
+
+    answer_all(Wish(plant, scenarios, output, replications, scheduler, as_json))
+
+
 @app.command(hidden=True)
 def broker(port: int, folder: Path) -> None:
     """The embedded broker of the demo; its password comes from FABRIQUAY_BROKER_PASSWORD."""
