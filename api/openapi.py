@@ -35,6 +35,7 @@ TAGS = [
     {"name": "plant", "description": "What exists: assets, signals, flow"},
     {"name": "state", "description": "What the twin believes now"},
     {"name": "series", "description": "What was measured"},
+    {"name": "what-if", "description": "What would happen: scenarios simulated from the live state"},
     {"name": "alarms", "description": "What needs somebody, what became of it, and what operators do about it"},
     {
         "name": "figures",
@@ -42,10 +43,13 @@ TAGS = [
     },
     {"name": "forecasts", "description": "What will probably be produced, and how right earlier forecasts were"},
     {"name": "gateways", "description": "The edge agents"},
+    {"name": "risk", "description": "The probability that a fault begins, and how far to trust it"},
+    {"name": "maintenance", "description": "What was done to the machines"},
     {"name": "health", "description": "For supervisors and monitoring"},
 ]
 
 _MEANING = {
+    400: "The body is no text that can be read",
     403: "A page from elsewhere may change nothing here",
     404: "There is no such thing in the plant",
     406: "None of the media types in Accept can be produced",
@@ -80,7 +84,17 @@ def install(app: FastAPI) -> None:
             problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(problem.pop("$defs"))
             schemas["Problem"] = problem
+            _document_bodies(made)
             app.openapi_schema = made
         return app.openapi_schema
 
     app.openapi = document
+
+
+def _document_bodies(made: dict[str, Any]) -> None:
+    """What every operation with a body can answer: the body cannot be read, or comes from a page of somebody else."""
+    refusals = {str(status): response for status, response in problems(400, 403).items()}
+    for methods in made["paths"].values():
+        for operation in methods.values():
+            if "requestBody" in operation:
+                operation["responses"].update(refusals)

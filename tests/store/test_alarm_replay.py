@@ -6,11 +6,13 @@ import uuid
 from contextlib import asynccontextmanager, suppress
 
 import orjson
+import pytest
 
 from tests.store.test_monitor_replay import SETTINGS, admitted, until
 from tests.unit.monitor_history import random_rows
 from tests.unit.monitor_plant import SECOND as S
 from tests.unit.monitor_plant import START_NS as T0
+from tests.unit.monitor_plant import make_ids
 from tests.unit.test_alarm_book import POLICY, SAW, key, plant
 from twin.monitor.alarm_desk import GRACE_S, AlarmDesk
 from twin.monitor.engine import Engine
@@ -23,6 +25,12 @@ from twin.wire import topic
 PLANT = plant()
 NEVER = T0 - 10**6 * S  # a clock that brings nothing about
 HI = alarm_id(key("hi-hi"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Compiling is not what is waited for."""
+    Engine(PLANT, make_ids(PLANT)).warm_up()
 
 
 class Nowhere:
@@ -78,7 +86,6 @@ async def kept(store, alarm, what):
 
 async def test_alarms_of_a_monitor_killed_again_and_again_equal_those_of_one_that_never_was(store):
     ids = await store.plants.register(PLANT)
-    await asyncio.to_thread(Engine(PLANT, ids).warm_up)  # compiling is not what is waited for
     chance, rows, live, all_batches = random.Random(3), random_rows(3, 5000, busy=0.004), [], []
     for number, at in enumerate(range(0, len(rows), 250), start=1):
         (committed,) = await store.samples.commit([admitted(rows[at : at + 250], number)])
@@ -165,3 +172,20 @@ async def test_time_alone_ends_a_shelving_and_a_gateway_raises_its_own_alarm(sto
         (gateway,) = await kept(store, offline, What.RAISED)
         assert (await kept(store, HI, What.UNSHELVED))[-1].at_ns == until_ns
     assert (gateway.phase, gateway.message) == (Phase.UNACKNOWLEDGED, "gateway edge-1 is offline")
+
+
+async def test_a_new_normal_reaches_the_detectors_and_the_snapshot_knows_of_it(store):
+    ids = await store.plants.register(PLANT)
+    async with monitored(store, ids) as (monitor, _):
+        await until(monitor.ready.is_set, "replay")
+        (committed,) = await store.samples.commit([admitted(random_rows(2, 400), 1)])
+        await monitor.judge([committed])
+        await until(lambda: monitor.engine.state.seq == committed.seq, "the batch")
+        before = monitor.engine.snapshot()
+        order = Order(uuid.uuid4(), ActionKind.NEW_NORMAL, f"{SAW}/current", T0 + 500 * S, "Kim", "new tool", {})
+        await store.actions.add(order)
+        await until(lambda: monitor.alarms.book.action == 1, "the action")
+        after = monitor.engine.snapshot()
+        kept_snapshot = await store.states.load_snapshot("monitor")
+    assert after != before
+    assert kept_snapshot == (committed.seq, after)

@@ -1,6 +1,7 @@
 """`twin alarms …`: how often would an alarm have fired, as a table and a plot in the terminal."""
 
 import asyncio
+import sys
 from typing import Annotated
 
 import typer
@@ -50,7 +51,7 @@ def replay(
     }
     trial = Trial(signal, name, changes, start, end, anomalies, tuple(detector or ()))
     settings = load_twin(config)
-    with typer.progressbar(length=1_000, label="reading", hidden=as_json) as bar:
+    with typer.progressbar(length=1_000, label="reading", hidden=as_json, file=sys.stderr) as bar:
         told = 0
 
         def progress(share: float) -> None:
