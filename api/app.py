@@ -16,6 +16,7 @@ from api import errors, openapi, page
 from api.board import Board
 from api.deps import Parts, StoreLink
 from api.feed import LiveFeed
+from api.history import Surroundings
 from api.hub import Hub
 from api.metrics import Metrics
 from api.routes import (
@@ -28,10 +29,14 @@ from api.routes import (
     intervals,
     kpis,
     live,
+    maintenance,
     maintenance_windows,
     plant,
+    risk,
+    scenarios,
     signals,
 )
+from api.scenarios import Desk
 from api.security import Guard
 from api.settings import ApiSettings
 from twin.plant.load import load_plant
@@ -65,12 +70,15 @@ def create_app(settings: ApiSettings) -> FastAPI:
         plant,
         assets,
         signals,
+        scenarios,
         alarm_figures,
         alarms,
         maintenance_windows,
         kpis,
         intervals,
         forecasts,
+        risk,
+        maintenance,
         gateways,
         health,
         live,
@@ -86,16 +94,18 @@ def create_app(settings: ApiSettings) -> FastAPI:
 def _parts(settings: ApiSettings) -> Parts:
     loaded = load_plant(settings.plant)
     board, metrics = Board(), Metrics()
+    link = StoreLink(settings.dsn)
     feed = LiveFeed(board, settings.broker, settings.live, metrics)
     return Parts(
         settings=settings,
         plant=loaded,
         plant_json=plant.to_json(loaded),
-        link=StoreLink(settings.dsn),
+        link=link,
         board=board,
         feed=feed,
         hub=Hub(board, feed, settings.live, metrics, loaded.revision),
         metrics=metrics,
+        scenarios=Desk(loaded, Surroundings(loaded, board, link)),
         streams=asyncio.Semaphore(settings.series.max_streams),
     )
 
@@ -107,6 +117,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         asyncio.create_task(parts.feed.run(), name="live feed"),
         asyncio.create_task(parts.hub.run(), name="live hub"),
         asyncio.create_task(parts.link.run(), name="store link"),
+        asyncio.create_task(parts.scenarios.run(), name="scenarios"),
     ]
 
     def ended(task: asyncio.Task[None]) -> None:

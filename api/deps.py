@@ -17,6 +17,7 @@ from api.errors import ProblemError, unavailable
 from api.feed import LiveFeed
 from api.hub import Hub
 from api.metrics import Metrics
+from api.scenarios import Desk
 from api.settings import ApiSettings
 from twin.errors import Retryable
 from twin.plant.tree import Asset, Plant, Signal
@@ -90,6 +91,7 @@ class Parts:
     feed: LiveFeed
     hub: Hub
     metrics: Metrics
+    scenarios: Desk
     streams: asyncio.Semaphore  # places for CSV and Arrow downloads
 
     def asset(self, path: str) -> Asset:

@@ -35,6 +35,7 @@ TAGS = [
     {"name": "plant", "description": "What exists: assets, signals, flow"},
     {"name": "state", "description": "What the twin believes now"},
     {"name": "series", "description": "What was measured"},
+    {"name": "what-if", "description": "What would happen: scenarios simulated from the live state"},
     {"name": "alarms", "description": "What needs somebody, what became of it, and what operators do about it"},
     {
         "name": "figures",
@@ -42,6 +43,8 @@ TAGS = [
     },
     {"name": "forecasts", "description": "What will probably be produced, and how right earlier forecasts were"},
     {"name": "gateways", "description": "The edge agents"},
+    {"name": "risk", "description": "The probability that a fault begins, and how far to trust it"},
+    {"name": "maintenance", "description": "What was done to the machines"},
     {"name": "health", "description": "For supervisors and monitoring"},
 ]
 

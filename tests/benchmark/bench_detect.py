@@ -85,7 +85,7 @@ class RiverSignal:
         return abs(z) > 6 or self.change.drift_detected or self.run > 60 or creeps or noisy or jumps
 
 
-def plant(size: int) -> Plant:
+def plant(size: int, period_s: float = 1.0) -> Plant:
     """A plant of `size` measurements, ten to a unit."""
     top = Asset("site", "site", "Site", Level.SITE, "site", None, (), "always")
     area = Asset("site/area", "area", "Area", Level.AREA, "area", "site", (), "always")
@@ -94,7 +94,9 @@ def plant(size: int) -> Plant:
     for unit in range(size // PER_ASSET):
         path = f"site/area/u{unit}"
         own = [
-            Signal(f"{path}/s{k}", path, f"s{k}", f"S{k}", Kind.MEASUREMENT, "", -1e6, 1e6, None, 1.0, 5.0, {}, None)
+            Signal(
+                f"{path}/s{k}", path, f"s{k}", f"S{k}", Kind.MEASUREMENT, "", -1e6, 1e6, None, period_s, 5.0, {}, None
+            )
             for k in range(PER_ASSET)
         ]
         signals += own
@@ -104,9 +106,9 @@ def plant(size: int) -> Plant:
     return Plant("test", "Test", "1", (top, area, *units), tuple(signals), (), {}, {"always": calendar})
 
 
-def engine_of(size: int) -> Engine:
+def engine_of(size: int, period_s: float = 1.0) -> Engine:
     """An engine whose signal ids are 0, 1, 2, …"""
-    model = plant(size)
+    model = plant(size, period_s)
     return Engine(model, {signal.path: number for number, signal in enumerate(model.signals)})
 
 

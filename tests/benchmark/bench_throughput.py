@@ -1,13 +1,25 @@
-"""Throughput: the active-period bottleneck against the package active-period-method, in the same run."""
+"""Throughput: the active-period bottleneck against a peer in the same run; key figures over a year from the store."""
 
+import asyncio
+import math
 import random
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 
+from tests import servers
 from tests.benchmark.record import Result
 from twin.kernels.periods import bottleneck_chain, bottleneck_shares
+from twin.plant.load import load_plant
+from twin.plant.tree import Level
+from twin.store.connect import open_store
+from twin.store.kpis import Remade
+from twin.throughput.asked import Period, question
+from twin.throughput.buckets import AMOUNTS, Buckets
+from twin.throughput.kpis import kpis
+from twin.throughput.unit import units_of
 
 SUITE = "throughput"
 MACHINES = 10
@@ -46,6 +58,11 @@ def _own(columns, begin, end):
 
 
 def measure() -> list[Result]:
+    """The bottleneck kernel, then the store."""
+    return [*active_periods(), *year_queries()]
+
+
+def active_periods() -> list[Result]:
     """S9: events (state changes) per second of processor time, and equality with the peer."""
     import pandas as pd
     from active_period_method import ActivePeriodMethod
@@ -114,3 +131,66 @@ def _difference(peer, momentary, machines) -> float:
             theirs_ms = 0.0 if theirs is None else theirs.total_seconds() * 1000
             worst = max(worst, abs(theirs_ms - float(own[number])) / (end - begin))
     return worst
+
+
+HOUR_NS = 3_600_000_000_000
+YEAR_HOURS = 8_760
+START_NS = 1_767_225_600_000_000_000  # 2026-01-01
+
+
+def year_queries() -> list[Result]:
+    """A year of the whole demo plant in hours: what a planner asks for, best of five, wall clock with the database."""
+    with servers.postgres() as server:
+        took = asyncio.run(_year(server.dsn))
+    return [
+        Result(f"S9-kpi-year-{name}", f"key figures over a year, {what}", best_s * 1e3, "ms", "< 200 ms", best_s < 0.2)
+        for name, (what, best_s) in took.items()
+    ]
+
+
+async def _year(dsn: str) -> dict[str, tuple[str, float]]:
+    plant = load_plant(Path(__file__).parents[2] / "configs" / "plant.yaml")
+    units = list(units_of(plant))
+    took: dict[str, tuple[str, float]] = {}
+    async with open_store(dsn) as store:
+        for number, path in enumerate(units):
+            made = _hours(number)
+            end_ns = START_NS + YEAR_HOURS * HOUR_NS
+            await store.kpis.replace([Remade(path, START_NS, end_ns, made)], [])
+        async with store.database.connection() as connection:
+            await connection.execute("ANALYZE kpi_bucket, kpi_shift")
+        for name, what, under, level, by in (
+            ("site", "one sum for the factory", "factory", None, Period.TOTAL),
+            ("days", "the factory per day", "factory", None, Period.DAY),
+            ("units", "every unit of the factory per day", "factory", Level.UNIT, Period.DAY),
+            ("hours", "one machine per hour", "factory/machining/mill-1", None, Period.HOUR),
+        ):
+            best = math.inf
+            for _ in range(5):
+                began = time.perf_counter()
+                asked = question(plant, under, level, await store.kpis.best_cycles([under]))
+                rows = await store.kpis.sums(asked, by, START_NS, START_NS + YEAR_HOURS * HOUR_NS, 100_000)
+                figures = [kpis(row.sums) for row in rows]
+                best = min(best, time.perf_counter() - began)
+            took[name] = f"{what} ({len(figures)} rows)", best
+    return took
+
+
+def _hours(seed: int) -> Buckets:
+    """A year of one unit; shifts of eight hours."""
+    rng = np.random.default_rng(seed)
+    start = START_NS + np.arange(YEAR_HOURS, dtype=np.int64) * HOUR_NS
+    amount = rng.random((YEAR_HOURS, len(AMOUNTS))) * 100
+    return Buckets(
+        start=start,
+        end=start + HOUR_NS,
+        hour=start,
+        shift_start=start // (8 * HOUR_NS) * (8 * HOUR_NS),
+        day=(start // (24 * HOUR_NS)).astype(np.int32),
+        shift=tuple(("early", "late", "night")[hour // 8 % 3] for hour in range(YEAR_HOURS)),
+        order=("",) * YEAR_HOURS,
+        amount=amount,
+        cycle_p10_s=np.full(YEAR_HOURS, 20.0),
+        cycle_median_s=np.full(YEAR_HOURS, 22.0),
+        turn_times_s=((),) * YEAR_HOURS,
+    )

@@ -123,7 +123,7 @@ def api_process(settings: ApiSettings, log: Path) -> Generator[tuple[int, "subpr
             except httpx.TransportError:
                 return False
 
-        wait_for(answers, what="api")
+        wait_for(answers, deadline_s=90, what="api")
         yield settings.port, process
     finally:
         process.kill()

@@ -157,7 +157,7 @@ def test_an_export_that_was_killed_between_file_and_cursor_writes_nothing_twice(
     config.write_text(json.dumps({"plant": str(PLANT_FILE), "database": dsn, "broker": {"host": "127.0.0.1"}}))
     run, out = CliRunner(), folder / "killed"
     assert run.invoke(app, ["export", str(out), "-c", str(config)]).exit_code == 0
-    (out / "cursor.json").unlink()
+    (out / "_cursor.json").unlink()
     (out / "samples-000000000009-000000000010.parquet.part").write_bytes(b"torn")
     said = run.invoke(app, ["export", str(out), "-c", str(config)])
     assert "0 samples in 0 new files" in said.output

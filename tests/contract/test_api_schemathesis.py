@@ -35,6 +35,9 @@ parameters = {{ path = "{signal}" }}
 # An end before the start, or points of a text, fit the schema and are refused all the same.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 [[operations]]
+include-operation-id = "postScenario"
+enabled = false # minutes of simulation; tests/contract/test_api_scenarios.py asks it
+[[operations]]
 include-operation-id-regex = "(Alarm|Maintenance)$"
 parameters = {{ alarm = "{alarm}", under = "{asset}", window = 1, cursor = "" }}
 # What a client may send and an alarm's state, or the plant, refuses all the same.
@@ -42,6 +45,16 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
 [[operations]]
 include-operation-id-regex = "^(addNewNormal|getAlarmReports|listAlarms)$"
 parameters = {{ under = "{asset}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
+[[operations]]
+include-operation-id = "getAssetRisk"
+parameters = {{ path = "{asset}" }}
+[[operations]]
+include-operation-id = "addMaintenanceEvents"
+# An asset that is not in the plant fits the schema, too.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
+[[operations]]
+include-operation-id = "listMaintenanceEvents"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
 [[operations]]
 include-operation-id = "getAssetState"

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests import servers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,9 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def twin_learn(dsn: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "FABRIQUAY_DSN": dsn, "FABRIQUAY_BROKER_PASSWORD": "none"}
     command = [sys.executable, "-m", "twin.commands.cli", "learn", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT, timeout=100)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT, timeout=280)
 
 
+@pytest.mark.timeout(600)
 def test_one_turn_of_each_job_is_taken_and_shown_and_stays_in_the_journal() -> None:
     with servers.postgres() as database:
         once = twin_learn(database.dsn, "--once")

@@ -138,6 +138,11 @@ def test_a_combination_that_would_have_lost_is_the_seasonal_naive_alone():
     np.testing.assert_allclose(share.sum(axis=0), 1)
 
 
+def test_a_series_without_any_known_error_is_forecast_by_the_guard():
+    errors = np.full((3, 6, 2, 4), np.nan)
+    np.testing.assert_array_equal(weights(errors), [[1, 1], [0, 0], [0, 0]])
+
+
 def test_the_first_candidate_is_the_guard():
     assert next(iter(backtest(factory()).candidates)) == GUARD
 

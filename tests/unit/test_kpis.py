@@ -56,7 +56,7 @@ def test_a_sum_of_two_machines_is_not_the_mean_of_their_ratios():
 def test_the_port_keeps_moves_lifts_boxes_and_teu_apart():
     found = kpis(
         sums(
-            moves=30.0, lifts=20.0, boxes=30.0, teu=36.0, dual_moves=6.0, rehandles=3.0, failures=2.0, allocated_s=7200.0,
+            output={"moves": 30.0}, moves=30.0, lifts=20.0, boxes=30.0, teu=36.0, dual_moves=6.0, rehandles=3.0, failures=2.0, allocated_s=7200.0,
             allocated_delay_s=1200.0, calls_s=5400.0, production_s=5000.0, busy_s=7200.0, failure_s=1200.0,
         )
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """`twin check`: every file of a configuration folder, and each against the others, without the network."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.config import AgentSettings, load_agent, node_schema
@@ -11,6 +12,7 @@ from twin.notify.check import notify_problems
 from twin.notify.door import Targets
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
+from twin.settings import load
 
 
 def check_folder(folder: Path) -> list[str]:
@@ -39,6 +41,13 @@ def check_folder(folder: Path) -> list[str]:
             problems += (f"{folder / 'twin.yaml'}: {one}" for one in notify_problems(settings.notify, plant))
     except ConfigError as error:
         problems += error.problems
+    if plant is not None:
+        for path in sorted((folder / "scenarios").glob("*.yaml")):
+            try:
+                check_scenario(path, plant)
+                lines.append(f"{path}: ok")
+            except ConfigError as error:
+                problems += (one if one.startswith(str(path)) else f"{path}: {one}" for one in error.problems)
     owners: dict[str, Path] = {}
     for path in sorted(folder.glob("edge-*.yaml")):
         try:
@@ -55,6 +64,16 @@ def check_folder(folder: Path) -> list[str]:
     if problems:
         raise ConfigError(problems)
     return lines
+
+
+def check_scenario(path: Path, plant: Plant) -> None:
+    """Raise ConfigError when the scenario is malformed or names what the plant does not have; simulates nothing."""
+    from twin.whatif.answer import changed_case
+    from twin.whatif.build import Setting
+    from twin.whatif.scenario import ScenarioText
+
+    text = load(path, ScenarioText)
+    changed_case(plant, text, Setting(text.start_at or datetime.now(UTC), text.horizon_s))
 
 
 def _sparkplug_signals(path: Path, settings: TwinSettings, plant: Plant) -> Iterator[str]:

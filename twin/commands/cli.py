@@ -146,6 +146,23 @@ def api(config: Configuration = TWIN_YAML) -> None:
     serve(serve_api(load_twin(config)))
 
 
+import_app = typer.Typer(help="Take in what other systems know.", no_args_is_help=True)
+app.add_typer(import_app, name="import")
+
+
+@import_app.command("maintenance")
+def import_maintenance_file(
+    file: Annotated[Path, typer.Argument(help="CSV: asset,at,until_at,kind,component,comment.")],
+    config: Configuration = TWIN_YAML,
+) -> None:
+    """Maintenance and failures of the machines from a CSV file: all of it or, with every mistake named, nothing."""
+    from twin.commands.import_maintenance import import_maintenance
+    from twin.commands.settings import load_twin
+
+    quiet()
+    say(asyncio.run(import_maintenance(load_twin(config), file)))
+
+
 @app.command()
 def migrate(config: Configuration = TWIN_YAML) -> None:
     """Bring the database's schema up to date and register the plant's signals."""
@@ -187,6 +204,26 @@ def demo(
     from twin.commands.demo import DemoOptions, run_demo
 
     raise SystemExit(asyncio.run(run_demo(DemoOptions(folder, configs, rate, port, open_page, broker))))
+
+
+@app.command()
+def whatif(
+    scenarios: Annotated[list[Path], typer.Argument(help="Scenario files; examples are in configs/scenarios.")],
+    plant: Annotated[Path, typer.Option(help="The plant model.")] = Path("configs/plant.yaml"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also into a file: .json, .csv, .arrow, .parquet or .svg.")
+    ] = None,
+    replications: Annotated[int | None, typer.Option(help="Futures per case.", min=10, max=100_000)] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Run a sweep on this Dask scheduler, tcp://host:port.", envvar="FABRIQUAY_DASK")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answers as JSON.")] = False,
+) -> None:
+    """What if? Simulate scenarios against the base case: throughput, bottleneck, who starves when, late orders."""
+    from twin.commands.whatif import Wish
+    from twin.commands.whatif import whatif as answer_all
+
+    answer_all(Wish(plant, scenarios, output, replications, scheduler, as_json))
 
 
 @app.command(hidden=True)

@@ -15,7 +15,6 @@ from edge.config import load_agent
 from edge.desired_store import DesiredStore, folder_of
 from edge.mapping_files import own_mappings
 from edge.rollout import is_news, unfit
-from twin.commands.settings import load_twin
 from twin.errors import ConfigError, Rejected
 from twin.wire import topic
 from twin.wire.mqtt import connect
@@ -94,6 +93,8 @@ def push(bundle: Path, config: Path) -> list[str]:
         found = unverified(payload)
     except Rejected as error:
         raise ConfigError(f"{bundle}: {error}") from error
+    from twin.commands.settings import load_twin  # knows the plant, which a gateway need not load
+
     broker = load_twin(config).broker
 
     async def publish() -> None:

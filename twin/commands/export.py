@@ -1,8 +1,8 @@
 """`twin export`: every sample into Parquet files, in the order of commitment, to be gone on with at any time.
 
-In: the store. Out: a folder with `samples-<first>-<last>.parquet`, named by the batches in them, and `cursor.json`. The
-cursor is the snapshot: what was committed when the export began is exported, whatever comes meanwhile; killed anywhere,
-it goes on behind the last whole file, so that no sample is there twice or missing.
+In: the store. Out: a folder with `samples-<first>-<last>.parquet`, named by the batches in them, and `_cursor.json`.
+The cursor is the snapshot: what was committed when the export began is exported, whatever comes meanwhile. Killed
+anywhere, it goes on behind the last whole file, so that no sample is there twice or missing.
 """
 
 import json
@@ -24,7 +24,7 @@ from twin.store.connect import open_store
 pa = cast("Any", pyarrow)  # it has no types
 pq = cast("Any", pyarrow.parquet)
 
-CURSOR = "cursor.json"
+CURSOR = "_cursor.json"  # readers of a folder of Parquet pass over names like this
 SCHEMA = pa.schema(
     [
         pa.field("signal", pa.dictionary(pa.int32(), pa.string()), nullable=False),

@@ -2,15 +2,21 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from twin.commands.kpi_store import KpiStore
 from twin.commands.settings import TwinSettings
 from twin.errors import ConfigError
+from twin.forecast.adjust import FaultOutlook
+from twin.learn.banks import fit_banks
+from twin.learn.forecasts import Outlook, forecast_jobs
 from twin.learn.housekeeping import models_trim
 from twin.learn.job import Job, Outcome, Turn
 from twin.learn.kpi_buckets import kpi_buckets
+from twin.learn.outlook import outlook_of
+from twin.learn.risk_jobs import RiskStore, risk_score, risk_train
 from twin.learn.run import chosen, run_learn, run_once
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
@@ -18,16 +24,25 @@ from twin.store.connect import Store, open_store
 from twin.store.times import to_datetime
 
 _log = logging.getLogger(__name__)
+_FAILURES_NS = 8 * 7 * 86_400_000_000_000
 _HEAD = ("job", "last turn", "outcome", "next turn", "what was done")
 
 
-def make_jobs(plant: Plant, store: Store, settings: TwinSettings) -> list[Job]:
+def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, settings: TwinSettings) -> list[Job]:
     """Every job, in the order in which `--once` runs them.
 
     Raises:
         ConfigError: `learn.period_s` names a job that does not exist.
     """
-    jobs = [kpi_buckets(plant, KpiStore(store)), models_trim(store.models)]
+    risk = RiskStore(store.risks, store.maintenance, store.models, signal_ids)
+    jobs = [
+        kpi_buckets(plant, KpiStore(store)),
+        fit_banks(plant, signal_ids, store),
+        risk_train(plant, risk, settings.risk),
+        risk_score(plant, risk, settings.risk),
+        *forecast_jobs(plant, store.production, _faults(store), store.forecasts),
+        models_trim(store.models),
+    ]
     periods = settings.learn.period_s
     if unknown := sorted(set(periods) - {job.name for job in jobs}):
         known = ", ".join(job.name for job in jobs)
@@ -35,22 +50,34 @@ def make_jobs(plant: Plant, store: Store, settings: TwinSettings) -> list[Job]:
     return [dataclasses.replace(job, period_s=periods.get(job.name, job.period_s)) for job in jobs]
 
 
+def _faults(store: Store) -> Outlook:
+    """What the newest statements of risk and the failures of the last weeks say of units."""
+
+    async def outlook(units: Sequence[str], now_ns: int) -> FaultOutlook:
+        statements = {one.asset: one for one in await store.risks.latest()}
+        failures = await store.production.failures(units, now_ns - _FAILURES_NS, now_ns)
+        return outlook_of(units, statements, failures)
+
+    return outlook
+
+
 async def learn(settings: TwinSettings, names: Sequence[str] = ()) -> None:
     """Run the jobs, or the named ones, in their rhythm until cancelled."""
     plant = load_plant(settings.plant)
     async with open_store(settings.database) as store:
-        await store.plants.register(plant)
-        jobs = chosen(make_jobs(plant, store, settings), names)
+        jobs = chosen(make_jobs(plant, await store.plants.register(plant), store, settings), names)
         _log.info("jobs: %s", ", ".join(f"{job.name} every {job.period_s:g} s" for job in jobs))
         await run_learn(jobs, store.jobs)
 
 
-async def learn_once(settings: TwinSettings, names: Sequence[str] = ()) -> list[Turn]:
+async def learn_once(
+    settings: TwinSettings, names: Sequence[str] = (), *, clock: Callable[[], int] = time.time_ns
+) -> list[Turn]:
     """One turn of each job, or of the named ones, now."""
     plant = load_plant(settings.plant)
     async with open_store(settings.database) as store:
-        await store.plants.register(plant)
-        return await run_once(chosen(make_jobs(plant, store, settings), names), store.jobs)
+        jobs = chosen(make_jobs(plant, await store.plants.register(plant), store, settings), names)
+        return await run_once(jobs, store.jobs, clock=clock)
 
 
 async def last_turns(settings: TwinSettings) -> list[Turn]:

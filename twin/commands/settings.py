@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field, PositiveFloat
 
 from twin.ingest.sparkplug_settings import SparkplugSettings
+from twin.learn.risk_settings import RiskSettings
 from twin.notify.settings import NotifySettings
 from twin.settings import Document, Secret, Settings
 from twin.state.alarm_policy import AlarmPolicy
@@ -35,6 +36,7 @@ class TwinSettings(Settings):
     learn: LearnSettings = LearnSettings()
     alarms: AlarmPolicy = AlarmPolicy()
     notify: NotifySettings = NotifySettings()
+    risk: RiskSettings = RiskSettings()
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 
 

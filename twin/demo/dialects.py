@@ -48,6 +48,7 @@ TIC_LEAVES: dict[str, tuple[str, ...]] = {
     "block-level": ("block", "level"),
     "wind-speed": ("wind", "speed"),
     "power": ("power",),
+    "order": ("vessel", "call"),
 }
 
 # signal name → where its value stands in the state message

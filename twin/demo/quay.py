@@ -25,6 +25,7 @@ class QuayCrane(Crane):
         self.carriers: list[Carrier] = []
         self.wind_m_s: float = 5.0
         self.loading: bool = False  # everything is ashore, now the ship is loaded
+        self.calls: int = rng.randrange(100, 900)
         self.arrive_ship()
 
     def arrive_ship(self) -> None:
@@ -32,6 +33,8 @@ class QuayCrane(Crane):
         boxes = int(spread(self.rng, _BOXES_PER_CALL, 0.3))
         self.vessel = Vessel([self.registry.new(leaves_by_ship=False) for _ in range(boxes)], to_load=boxes)
         self.loading = False
+        self.calls += 1
+        self.values["order"] = f"CALL-{self.calls}"
 
     def wanted_carriers(self) -> int:
         """How many carriers it can use now: empty ones while it discharges, loaded ones while it loads."""
@@ -52,6 +55,7 @@ class QuayCrane(Crane):
         elif not self.steps and not ship.to_discharge and self.loading:
             self.registry.left += len(ship.aboard)
             self.vessel = Vessel(away_s=spread(self.rng, _TURNAROUND_S, 0.3))
+            self.values["order"] = ""
         return super().work(dt_s)
 
     def idle_state(self) -> int:

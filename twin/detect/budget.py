@@ -15,9 +15,10 @@ from twin.detect.fuse import e_value
 DISCOVERY_RATE = 0.1
 """The share of false ones among discoveries that are told beyond the budget."""
 
-GAIN, RESET = 3.0, 0.5  # e-folds of the level for a day's budget over- or underspent, and per day of that
+GAIN, RESET = 3.0, 2.0  # e-folds of the level for a day's budget over- or underspent, and per day of that
 BEND = 12.0  # e-folds at most
 SAVED_DAYS = 0.5  # budget that is not spent is kept so long
+OVERDRAFT_DAYS = 2.0  # an incident overdraws it by so much at most
 
 
 @dataclass(slots=True)
@@ -46,8 +47,8 @@ class AreaBudget:
 
     def expected_per_day(self, p: float) -> float:
         """Alarms a day without a fault at the level `p`: the loop knows which level gives the budget."""
-        at_budget = budget_level(self.alarms_per_day, self.assets) * math.exp(min(max(self.bend, -BEND), BEND))
-        return self.alarms_per_day * p / at_budget
+        nominal = budget_level(self.alarms_per_day, self.assets)
+        return self.alarms_per_day * _bent(p, nominal, nominal * math.exp(self.bend)) / nominal
 
     def pass_time(self, days: float) -> None:
         """Time without an alarm earns budget, and slowly loosens the level; an overdraft tightens it."""
@@ -59,26 +60,40 @@ class AreaBudget:
         self.days += days
 
     def is_discovery(self, p: float) -> bool:
-        """e-LOND: e ≥ tests / (rate × (discoveries + 1)), tests = blocks of all assets in a day."""
+        """e-LOND: e ≥ tests / (rate × (discoveries + 1)), tests = blocks of all assets in a day.
+
+        Where the loop has had to tighten the level, tails are lighter on paper than in truth: p is bent as far.
+        """
         tests = BLOCKS_PER_DAY * max(self.assets, 1)
-        return e_value(p) >= tests / (DISCOVERY_RATE * (self.discoveries + 1.0))
+        nominal = budget_level(self.alarms_per_day, self.assets)
+        return e_value(_bent(p, nominal, min(self.level, nominal))) >= tests / (
+            DISCOVERY_RATE * (self.discoveries + 1.0)
+        )
 
     def admit(self, p: float) -> bool:
-        """Whether an asset whose block has this p-value is told; the budget pays for it, unless it is a discovery."""
+        """Whether an asset whose block has this p-value is told.
+
+        The budget pays, also for discoveries, which are told without asking it.
+        """
         if self.is_discovery(p):
             self.discoveries += 1.0
-            self.told += 1
-            return True
-        if p > self.level:
+        elif p > self.level:
             return False
-        self.balance -= 1.0
-        self.told += 1
+        self._pay()
         return True
+
+    def _pay(self) -> None:
+        self.balance = min(self.balance, max(self.balance - 1.0, -OVERDRAFT_DAYS * self.alarms_per_day))
+        self.told += 1
 
     def admit_unknown(self) -> bool:
         """Whether something odd is told whose probability is not known yet: while there is budget for a whole one."""
         if self.balance < 1.0:
             return False
-        self.balance -= 1.0
-        self.told += 1
+        self._pay()
         return True
+
+
+def _bent(p: float, nominal: float, level: float) -> float:
+    """The power of `p` that takes `level`, at which alarms come as often as the budget says, to `nominal`."""
+    return math.pow(max(p, 1e-300), math.log(nominal) / math.log(min(level, 0.9)))

@@ -20,6 +20,7 @@ from twin.kernels.mspc import COMPONENTS, INPUTS, STATISTICS, Banks, judge, memo
 Floats = NDArray[np.float64]
 
 FORMAT = 1
+KIND = "mspc"  # of the model in the store
 NAMES = ("T²", "Q", "R")
 _MOST_SPREADS = 1000.0  # a value further out counts as so far out
 _MISSING_MOST = 0.5  # of the signals; with less than half of an asset there is nothing to compare
@@ -135,6 +136,17 @@ class Bank:
         segment = np.array([[0, 0, 0, len(z), 0]], np.int64)
         judge(np.ascontiguousarray(z).reshape(-1), segment, self._banks, self.memory, score, which)
         return score, which
+
+    def vector(self, block: int, frame: NDArray[np.float32]) -> Floats:
+        """Push one scaled frame and return [D] what a block sees of it."""
+        one, size = self.regime.blocks[block], len(frame)
+        lags = max(each.lag for each in self.regime.blocks)
+        earlier = self.memory[1 : 1 + one.lag * size].copy() if self.memory[0] else np.tile(frame, one.lag)
+        self.push(frame[None])
+        if one.decay == 1.0:
+            return np.concatenate([frame, earlier]).astype(np.float64)
+        at = 1 + (lags + sum(each.decay < 1.0 for each in self.regime.blocks[:block])) * size
+        return self.memory[at : at + size].astype(np.float64)
 
 
 def _packed(block: Block) -> list[NDArray[np.float32]]:

@@ -38,7 +38,8 @@ def weights(errors: Array) -> Array:
     judged = np.exp(OWN * own + np.where(known, 1 - OWN, 1.0) * np.log(panel)[:, None])
     kept = judged <= WORST * judged.min(axis=0)
     share = np.where(kept, judged**-SHARPNESS, 0.0)
-    share = share / share.sum(axis=0)
+    total = share.sum(axis=0)
+    share = np.where(total > 0, share / np.where(total > 0, total, 1.0), alone)
     combined = mean_of(np.abs(combine(share, errors)).transpose(1, 0, 2).reshape(series, -1))
     return np.where((combined <= guard) | np.isnan(combined), share, alone)
 

@@ -6,7 +6,7 @@ coverage is known and corrected.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -37,17 +37,13 @@ ROOM = 1.25  # a slot never brings more than this times the best hour that was e
 class Production(Protocol):
     """What was produced."""
 
-    async def hourly(self, units: Sequence[str], start_ns: int, end_ns: int) -> Mapping[str, NDArray[np.float64]]:
-        """By unit the quantity of each hour of [start, end), NaN where nothing is known."""
+    async def hourly(self, units: Mapping[str, str], start_ns: int, end_ns: int) -> Mapping[str, NDArray[np.float64]]:
+        """Per unit (path → parts or moves) the quantity of each hour of [start, end), NaN where it is unknown."""
         ...
 
 
-class Risks(Protocol):
-    """How likely units are to fail."""
-
-    async def outlook(self, units: Sequence[str]) -> FaultOutlook:
-        """[units] in their order; hazards of 0 where nothing is known."""
-        ...
+Outlook = Callable[[Sequence[str], int], Awaitable[FaultOutlook]]
+"""Units and the present instant, ns UTC → their hazards, in their order; 0 where nothing is known."""
 
 
 class Forecasts(Protocol):
@@ -68,7 +64,7 @@ class Forecasts(Protocol):
 
 
 def forecast_jobs(
-    plant: Plant, production: Production, risks: Risks, forecasts: Forecasts, *, period_s: float = 3_600.0
+    plant: Plant, production: Production, outlook: Outlook, forecasts: Forecasts, *, period_s: float = 3_600.0
 ) -> list[Job]:
     """Score first, so that the next issue knows how right the last ones were."""
     series = series_of(plant, producing(plant))
@@ -80,7 +76,7 @@ def forecast_jobs(
         return f"{len(happened)} forecasts have their truth"
 
     async def run(now_ns: int) -> str:
-        rows = await issue_all(plant, series, (production, risks, forecasts), now_ns)
+        rows = await issue_all(plant, series, (production, outlook, forecasts), now_ns)
         await forecasts.save(rows)
         return f"issued {len(rows)} forecasts of {len(series)} assets"
 
@@ -93,22 +89,22 @@ def producing(plant: Plant) -> dict[str, str]:
 
 
 async def issue_all(
-    plant: Plant, series: Sequence[Series], peers: tuple[Production, Risks, Forecasts], now_ns: int
+    plant: Plant, series: Sequence[Series], peers: tuple[Production, Outlook, Forecasts], now_ns: int
 ) -> list[Forecast]:
     """Everything that is forecast at the top of the present hour."""
-    production, risks, forecasts = peers
+    production, outlook, forecasts = peers
     origin = from_ns(now_ns).replace(minute=0, second=0, microsecond=0)
     start = origin - HISTORY_H * HOUR
     units = [one.asset for one in series if one.parts == (one.asset,)]
-    made = await production.hourly(units, to_ns(start), to_ns(origin))
+    made = await production.hourly(_counted(series, units), to_ns(start), to_ns(origin))
     outcomes = await forecasts.outcomes(to_ns(origin - timedelta(days=28)))
-    outlook = await risks.outlook(units)
+    faults = await outlook(units, to_ns(origin))
     found: list[Forecast] = []
     for calendar in dict.fromkeys(plant.asset(one.asset).calendar for one in series):
         group = [one for one in series if plant.asset(one.asset).calendar == calendar]
         stretch = stretches(group, outcomes)
         work = _Work(plant, calendar, group, origin, {unit: made[unit] for unit in units}, stretch)
-        found += await asyncio.to_thread(work.forecasts, units, outlook)
+        found += await asyncio.to_thread(work.forecasts, units, faults)
     return found
 
 
@@ -227,6 +223,10 @@ def _groups(periods: Sequence[tuple[Period, NDArray[np.int64]]]) -> dict[str, ND
     return found
 
 
+def _counted(series: Sequence[Series], units: Sequence[str]) -> dict[str, str]:
+    return {one.asset: one.unit for one in series if one.asset in set(units)}
+
+
 async def _truths(production: Production, series: Sequence[Series], due: Sequence[Forecast]) -> list[Forecast]:
     """The due forecasts with what really came; those of which an hour is unknown wait."""
     parts = {one.asset: one.parts for one in series}
@@ -235,7 +235,7 @@ async def _truths(production: Production, series: Sequence[Series], due: Sequenc
         return []
     start_ns, end_ns = min(one.start_ns for one in due), max(one.end_ns for one in due)
     units = sorted({part for one in due for part in parts[one.asset]})
-    made = await production.hourly(units, start_ns, end_ns)
+    made = await production.hourly(_counted(series, units), start_ns, end_ns)
     hour_ns = 3_600_000_000_000
     found: list[Forecast] = []
     for one in due:

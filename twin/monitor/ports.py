@@ -48,6 +48,23 @@ class States(Protocol):
         ...
 
 
+class StoredBank(Protocol):
+    """A version of an asset's fitted bank."""
+
+    @property
+    def version(self) -> int: ...  # noqa: D102
+    @property
+    def params(self) -> bytes: ...  # noqa: D102
+
+
+class Models(Protocol):
+    """Fitted models."""
+
+    async def champions(self, kind: str) -> Sequence[StoredBank]:
+        """The model in use of every subject."""
+        ...
+
+
 class KeptAlarms(Protocol):
     """What the last write of the alarms left."""
 
@@ -94,6 +111,8 @@ class MonitorStore(Protocol):
     def findings(self) -> Findings: ...  # noqa: D102
     @property
     def states(self) -> States: ...  # noqa: D102
+    @property
+    def models(self) -> Models: ...  # noqa: D102
     @property
     def alarms(self) -> AlarmStore: ...  # noqa: D102
     @property

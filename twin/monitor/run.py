@@ -9,15 +9,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from twin.detect.multivariate import KIND, from_bytes
 from twin.errors import Rejected
 from twin.monitor.alarm_desk import AlarmDesk
+from twin.monitor.asset_banks import AssetBanks, Fitted
 from twin.monitor.engine import Engine, Judged
 from twin.monitor.feed import Feed
 from twin.monitor.patience import patiently
@@ -28,7 +30,7 @@ from twin.state.alarm_model import Action
 from twin.state.alarm_policy import AlarmPolicy
 from twin.state.freshness import GatewayStatus, gateway_status
 from twin.state.gateway import gateway_problems
-from twin.state.model import AssetState, Finding, Transition
+from twin.state.model import AssetState, Finding, Health, Transition
 from twin.state.view import view
 from twin.wire import topic
 
@@ -49,6 +51,7 @@ class MonitorSettings:
     tick_s: float = 1.0
     interval_s: float = 0.05  # between two publications of one machine
     rollup_interval_s: float = 0.5
+    models_every_s: float = 30.0  # how soon a newly fitted bank is in use
 
 
 class _Done(NamedTuple):
@@ -83,6 +86,7 @@ class Monitor:
         self._unsettled = asyncio.Lock()  # batches are judged whose findings are not kept yet
         self._saved_seq = -1
         self.engine: Engine = Engine(plant, signal_ids)
+        self.banks: AssetBanks = AssetBanks(plant, signal_ids)
         self.ready: asyncio.Event = asyncio.Event()
         self.feed: Feed = Feed(
             plant,
@@ -108,11 +112,18 @@ class Monitor:
     async def look(self, path: str) -> AssetState:
         """The state of one asset now."""
         async with self._busy:
-            return view(self.engine.state, path, self._clock(), self._gateways)
+            state = view(self.engine.state, path, self._clock(), self._gateways)
+            found = self.banks.open(path)
+        if found is None:
+            return state
+        health = Health.WARNING if state.health is Health.GOOD else state.health
+        return replace(state, findings=(*state.findings, found), health=health)
 
     async def run(self) -> None:
         """Restore, replay, then run until cancelled."""
         await asyncio.to_thread(self.engine.warm_up)
+        await self._take_models()
+        await self._restore_banks()
         await self._restore()
         await self.alarms.restore()
         await self._replay()
@@ -124,9 +135,39 @@ class Monitor:
             tasks.create_task(self._judge_live(), name="monitor: judge")
             tasks.create_task(self._snapshots(), name="monitor: snapshots")
             tasks.create_task(self._ticks(), name="monitor: ticks")
+            tasks.create_task(self._new_models(), name="monitor: models")
             tasks.create_task(self.feed.run(), name="monitor: feed")
             tasks.create_task(self.alarms.follow(self._store.actions, self._new_normal), name="monitor: actions")
             tasks.create_task(self.alarms.publish(self._clock), name="monitor: alarms")
+
+    async def _new_models(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.models_every_s)
+            await self._take_models()
+
+    async def _take_models(self) -> None:
+        fitted: list[Fitted] = []
+        for stored in await patiently(lambda: self._store.models.champions(KIND)):
+            try:
+                fitted.append(Fitted(await asyncio.to_thread(from_bytes, stored.params), stored.version))
+            except Rejected as refused:
+                _log.warning("a fitted bank is not used: %s", refused)
+        async with self._busy:
+            refused_assets = self.banks.swap(fitted)
+        for asset in refused_assets:
+            _log.info("the bank of %s was fitted to other signals than the plant has; twin learn fits it anew", asset)
+
+    async def _restore_banks(self) -> None:
+        saved = await patiently(lambda: self._store.states.load_snapshot(self._banks_key))
+        if saved is not None:
+            try:
+                self.banks.restore(saved[1])
+            except Rejected as refused:
+                _log.warning("the banks begin anew: %s", refused)
+
+    @property
+    def _banks_key(self) -> str:
+        return f"{self._settings.key}-banks"
 
     async def _restore(self) -> None:
         saved = await patiently(lambda: self._store.states.load_snapshot(self._settings.key))
@@ -181,7 +222,9 @@ class Monitor:
                     judged = await self._push(seq, batch)
                     findings += judged.findings
                     transitions += judged.transitions
-                    done.append(_Done(seq, batch, newest, judged.findings))
+                    compared = await self._compare(seq, batch)
+                    findings += compared
+                    done.append(_Done(seq, batch, newest, (*judged.findings, *compared)))
             if findings or transitions:
                 await self._keep(self.engine.state.seq, findings, transitions)
             for one in done:
@@ -197,6 +240,17 @@ class Monitor:
             self.feed.changed(judged.changed)
         return judged
 
+    async def _compare(self, seq: int, batch: SampleBatch) -> list[Finding]:
+        """Judge whole assets."""
+        async with self._busy:
+            if len(batch) < _INLINE:
+                found = self.banks.push(batch, seq)
+            else:
+                found = await asyncio.to_thread(self.banks.push, batch, seq)
+        if self.ready.is_set():
+            self.feed.changed({finding.asset for finding in found})
+        return found
+
     async def _keep(self, seq: int, findings: Sequence[Finding], transitions: Sequence[Transition]) -> None:
         await patiently(lambda: self._store.findings.write(seq, findings, transitions, self._settings.key))
 
@@ -211,8 +265,10 @@ class Monitor:
             seq = self.engine.state.seq
             if seq == self._saved_seq:
                 return
-            packed = self.engine.snapshot()
+            packed, banks = self.engine.snapshot(), self.banks.snapshot()
         await self._keep(seq, (), ())
+        # first: what the banks have judged beyond the other snapshot they pass over when it is replayed
+        await patiently(lambda: self._store.states.save_snapshot(self._banks_key, seq, banks))
         await patiently(lambda: self._store.states.save_snapshot(self._settings.key, seq, packed))
         self._saved_seq = seq
 

@@ -23,7 +23,13 @@ _WEEK_MIN = 7 * 1440
 def problems(document: Document, text: PlantText) -> list[str]:
     """Everything that is wrong, in the order of the file, each once."""
     places = list(walk(text))
-    found: list[Problem] = [*_types(text), *_calendars(text), *_places(text, places), *_flow(text, places)]
+    found: list[Problem] = [
+        *_types(text),
+        *_calendars(text),
+        *_places(text, places),
+        *_flow(text, places),
+        *_work(text, places),
+    ]
     unique = dict.fromkeys(found)
     return [document.problem(keys, message) for keys, message in sorted(unique, key=lambda one: document.line(one[0]))]
 
@@ -195,6 +201,22 @@ def _flow(text: PlantText, places: list[Place]) -> Iterator[Problem]:
             yield (*keys, "buffer"), f"there is no unit {group.buffer!r}; add it under sites or correct the path"
         elif units[group.buffer].capacity is None:
             yield (*keys, "buffer"), f"{group.buffer!r} has no capacity; add capacity: <number> to that unit"
+
+
+def _work(text: PlantText, places: list[Place]) -> Iterator[Problem]:
+    capacities = {place.asset.path: place.unit.capacity for place in places if place.unit}
+    givers = [(("types", name, "work"), one.work) for name, one in text.types.items()]
+    givers += [((*place.keys, "work"), place.unit.work) for place in places if place.unit]
+    for keys, work in givers:
+        if work is None:
+            continue
+        if work.failures and work.failures.crew is not None and work.failures.crew not in text.crews:
+            message = f"there is no crew {work.failures.crew!r}; name one of {_some(text.crews)}"
+            yield (*keys, "failures", "crew"), message
+        if work.rework and not capacities.get(work.rework.to):
+            yield (*keys, "rework", "to"), f"there is no buffer {work.rework.to!r}; name a unit with a capacity"
+        if work.scrap + (work.rework.share if work.rework else 0.0) >= 1.0:
+            yield (*keys, "scrap"), "scrap and rework together leave nothing good; lower one of the two"
 
 
 def _some(names: Iterable[str]) -> str:

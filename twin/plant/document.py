@@ -17,6 +17,7 @@ from twin.plant.calendar import Hours
 from twin.plant.elements import Element, StopReason
 from twin.plant.packml import PackMlState
 from twin.plant.tree import Category, Kind, OperationMode
+from twin.plant.work import Work
 from twin.settings import Settings
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -176,6 +177,7 @@ class TypeText(Settings):
     ideal_cycle_s: PositiveFloat | None = None
     microstop_s: NonNegativeFloat | None = None
     signals: dict[Name, SignalText] = Field(default_factory=dict[Name, SignalText])
+    work: Work | None = None
 
 
 class UnitText(Settings):
@@ -188,6 +190,7 @@ class UnitText(Settings):
     ideal_cycle_s: PositiveFloat | None = None
     microstop_s: NonNegativeFloat | None = None
     signals: dict[Name, SignalText] = Field(default_factory=dict[Name, SignalText])
+    work: Work | None = None
 
 
 class LineText(Settings):
@@ -226,6 +229,7 @@ class LinkText(Settings):
     source: Annotated[list[str], BeforeValidator(_paths), Field(min_length=1, alias="from")]
     target: Annotated[list[str], BeforeValidator(_paths), Field(min_length=1, alias="to")]
     buffer: str | None = None
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class PlantText(Settings):
@@ -238,4 +242,5 @@ class PlantText(Settings):
     states: dict[Name, dict[int, StateText]] = Field(default_factory=dict[Name, dict[int, StateText]])
     types: dict[Name, TypeText] = Field(default_factory=dict[Name, TypeText])
     sites: dict[Name, SiteText] = Field(min_length=1)
+    crews: dict[Name, PositiveInt] = Field(default_factory=dict[Name, PositiveInt])
     flow: list[LinkText] = Field(default_factory=list[LinkText])

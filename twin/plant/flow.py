@@ -21,3 +21,4 @@ class Link:
     source: str
     target: str
     buffer: str | None
+    share: float | None = None  # of what source finishes; None: equal shares

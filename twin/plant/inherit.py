@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from twin.plant.document import AlarmName, AlarmText, AlarmTexts, PlantText, SignalText, UnitText
+from twin.plant.work import Work
 
 
 def lineage(text: PlantText, name: str) -> list[str]:
@@ -57,3 +58,12 @@ def nearest(text: PlantText, unit: UnitText, key: Literal["ideal_cycle_s", "micr
     """A figure of the unit, else of the nearest type that gives it."""
     givers = [unit, *(text.types[name] for name in lineage(text, unit.type))]
     return next((value for value in (getattr(giver, key) for giver in givers) if value is not None), None)
+
+
+def merged_work(text: PlantText, unit: UnitText) -> Work | None:
+    """How a unit works: key by key the nearest that gives it; None when nobody says anything."""
+    layers = [unit.work, *(text.types[name].work for name in lineage(text, unit.type))]
+    given = [one for one in layers if one is not None]
+    if not given:
+        return None
+    return Work.model_validate({key: getattr(one, key) for one in reversed(given) for key in one.model_fields_set})

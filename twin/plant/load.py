@@ -12,10 +12,11 @@ from twin.plant.calendar import Calendar, PlannedStop, ShiftPattern
 from twin.plant.check import problems
 from twin.plant.document import CalendarText, PlantText, SignalText, StateText, UnitText
 from twin.plant.flow import Buffer
-from twin.plant.inherit import merged_signals, nearest
+from twin.plant.inherit import merged_signals, merged_work, nearest
 from twin.plant.packml import MEANINGS
 from twin.plant.tree import MICROSTOP_S, Asset, Kind, MachineState, Plant, Signal
 from twin.plant.walk import links, walk
+from twin.plant.work import Work
 from twin.settings import Document
 
 _DEFAULT_PERIOD_S = 1.0
@@ -48,12 +49,15 @@ def compile_plant(text: PlantText, fingerprint: str) -> Plant:
     assets: list[Asset] = []
     signals: list[Signal] = []
     buffers: dict[str, Buffer] = {}
+    work: dict[str, Work] = {}
     for place in walk(text):
         asset, unit = place.asset, place.unit
         merged = merged_signals(text, unit.type, unit.signals) if unit else {}
         own = [_signal(text, asset.path, name, signal) for name, signal in merged.items()]
         assets.append(_asset(text, asset, unit, own))
         signals += own
+        if unit and (works := merged_work(text, unit)):
+            work[asset.path] = works
         if unit and unit.capacity:
             buffers[asset.path] = Buffer(asset.path, unit.capacity)
     return Plant(
@@ -64,6 +68,8 @@ def compile_plant(text: PlantText, fingerprint: str) -> Plant:
         signals=tuple(signals),
         flow=tuple(link for group in text.flow for link in links(group)),
         buffers=buffers,
+        work=work,
+        crews=text.crews,
         calendars={name: _calendar(name, one) for name, one in text.calendars.items()},
     )
 

@@ -5,7 +5,7 @@ path + "/" + its name.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from twin.plant.alarm import AlarmSpec
 from twin.plant.calendar import Calendar
 from twin.plant.elements import Element, StopReason
 from twin.plant.flow import Buffer, Link
+from twin.plant.work import Work
 
 MICROSTOP_S = 60.0
 
@@ -144,6 +145,8 @@ class Plant:
     flow: tuple[Link, ...]
     buffers: Mapping[str, Buffer]  # by asset path
     calendars: Mapping[str, Calendar]
+    work: Mapping[str, Work] = field(default_factory=dict[str, Work])  # by unit path, where the file says how it works
+    crews: Mapping[str, int] = field(default_factory=dict[str, int])  # people of each repair crew
 
     def asset(self, path: str) -> Asset:
         """The asset at this path, KeyError when there is none."""

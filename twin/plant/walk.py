@@ -31,7 +31,7 @@ def links(group: LinkText) -> Iterator[Link]:
     """Every pair of units that an entry of the flow connects."""
     for source in _expanded(group.source):
         for target in _expanded(group.target):
-            yield Link(source, target, group.buffer)
+            yield Link(source, target, group.buffer, group.share)
 
 
 def _expanded(paths: list[str]) -> Iterator[str]:

@@ -23,6 +23,7 @@ class Detector(StrEnum):
     CREEP = "creep"  # slowly away from where it was for long, or since it was commissioned
     NOISE = "noise"  # noisier or quieter than it was
     STALE = "stale"  # silent while the rest of the asset speaks
+    MULTIVARIATE = "multivariate"  # the values of an asset do not go together as they used to
 
 
 class Health(StrEnum):

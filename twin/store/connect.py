@@ -17,10 +17,13 @@ from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
 from twin.store.jobs import Jobs
 from twin.store.kpis import KpiBuckets
+from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.notifications import Notifications
 from twin.store.plants import Plants
+from twin.store.production import Production
+from twin.store.risks import Risks
 from twin.store.samples import Samples
 from twin.store.states import States
 from twin.store.units import Units
@@ -43,7 +46,10 @@ class Store:
     notifications: Notifications
     jobs: Jobs
     models: Models
+    maintenance: Maintenance
+    risks: Risks
     forecasts: Forecasts
+    production: Production
     kpis: KpiBuckets
     units: Units
 
@@ -76,7 +82,10 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Notifications(database),
             Jobs(database),
             Models(database),
+            Maintenance(database),
+            Risks(database),
             Forecasts(database),
+            Production(database),
             KpiBuckets(database),
             Units(database),
         )

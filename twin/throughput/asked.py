@@ -71,7 +71,7 @@ def question(plant: Plant, under: str, level: Level | None, ideal: Mapping[str, 
         places=tuple(row[1] for row in rows),
         outputs=tuple(row[2] for row in rows),
         ideals=tuple(row[3] for row in rows),
-        cranes=tuple((row[0], row[1]) for row in rows if _works_on_calls(units[row[0]])),
+        cranes=tuple((row[0], row[1]) for row in rows if units[row[0]].works_on_calls),
         turning=tuple((row[0], row[1]) for row in rows if "turn-time" in units[row[0]].signals),
     )
 
@@ -83,16 +83,12 @@ def _groups(plant: Plant, under: str, level: Level | None) -> Iterable[str]:
     return [asset.path for asset in inside if asset.level == level]
 
 
-def _works_on_calls(unit: Unit) -> bool:
-    return {"twist-lock", "order"} <= set(unit.signals)
-
-
 def _outputs(units: Sequence[Unit], flow: Sequence[Link]) -> frozenset[str]:
     counting = {unit.asset.path: unit for unit in units if set(unit.signals) & set(COUNTERS)}
     last = last_of_flow(counting, flow)
     if len({counting[path].asset.type for path in last}) <= 1:
         return last
-    return frozenset(path for path, unit in counting.items() if _works_on_calls(unit))
+    return frozenset(path for path, unit in counting.items() if unit.works_on_calls)
 
 
 def last_of_flow(paths: Iterable[str], flow: Sequence[Link]) -> frozenset[str]:

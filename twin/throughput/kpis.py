@@ -85,6 +85,7 @@ def kpis(sums: Sums) -> Kpis:
     output = sums.output.get("good", 0.0) + sums.output.get("moves", 0.0)
     worked = apt + aust + adet + of("starved_s") + of("blocked_s") + of("idle_s")
     failures, moves = of("failures"), of("moves")
+    crane_moves = sums.output.get("moves", 0.0) if of("allocated_s") > 0 else 0.0
     oee = _product(availability, effectiveness, counted_quality)
     return Kpis(
         availability=availability,
@@ -105,11 +106,11 @@ def kpis(sums: Sums) -> Kpis:
         setup_rate=_ratio(aust, apt + aust),
         cycle_s=_ratio(apt, sums.produced) if sums.produced > 0 else None,
         coverage=_ratio(known, calendar),
-        gross_crane_rate_per_h=_per_h(moves, of("allocated_s")) if moves else None,
-        net_crane_rate_per_h=_per_h(moves, of("allocated_s") - of("allocated_delay_s")) if moves else None,
-        moves_per_berth_h=_per_h(moves, sums.calls_s) if moves else None,
+        gross_crane_rate_per_h=_per_h(crane_moves, of("allocated_s")) if crane_moves else None,
+        net_crane_rate_per_h=_per_h(crane_moves, of("allocated_s") - of("allocated_delay_s")) if crane_moves else None,
+        moves_per_berth_h=_per_h(crane_moves, sums.calls_s) if crane_moves else None,
         crane_intensity=_ratio(of("allocated_s"), sums.calls_s),
-        dual_cycle_share=_ratio(of("dual_moves"), moves) if of("lifts") > 0 else None,
+        dual_cycle_share=_ratio(of("dual_moves"), crane_moves) if of("lifts") > 0 else None,
         rehandle_ratio=_ratio(of("rehandles"), moves),
         twin_lift_factor=_ratio(of("boxes"), of("lifts")),
         mmbf=_ratio(moves, failures),

@@ -47,6 +47,11 @@ class Unit:
     signals: Mapping[str, Signal]  # by role; one of each
 
     @property
+    def works_on_calls(self) -> bool:
+        """Whether it is a crane whose orders are vessel calls: only its hours and moves make crane rates."""
+        return "order" in self.signals and bool({"twist-lock", "lift-count"} & set(self.signals))
+
+    @property
     def margin_ns(self) -> int:
         """How far outside a window samples still decide about it."""
         stale_s = max((one.stale_after_s for role, one in self.signals.items() if role in STATES), default=0.0)
@@ -166,6 +171,8 @@ def buckets_of(unit: Unit, series: UnitSeries, start_ns: int, end_ns: int) -> Bu
     found = bucket_up(line, schedule, hours, _events(unit, series, end_ns), start_ns, end_ns)
     if "machine-state" not in unit.signals:
         found.amount[:, [PLACE[name] for name in (*SECONDS, "busy_s")]] = 0.0
+    if not unit.works_on_calls:
+        found.amount[:, [PLACE["allocated_s"], PLACE["allocated_delay_s"]]] = 0.0
     return found
 
 

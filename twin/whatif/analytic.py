@@ -136,6 +136,14 @@ def bounds(flow: Flow) -> Bounds:
     return Bounds(rates[slowest], _expected(flow), slowest)
 
 
+def most_events(flow: Flow, horizon_s: float) -> float:
+    """No simulation of one replication has more events: every server busy with its shortest work."""
+    shortest: dict[str, float] = {}
+    for one in flow.operations:
+        shortest[one.resource] = min(shortest.get(one.resource, math.inf), max(one.cycle.mean_s, 0.001))
+    return sum(one.servers * horizon_s / shortest[one.name] for one in flow.resources if one.name in shortest)
+
+
 def seconds_per_thing(operation: Operation) -> float:
     """Mean work per thing, with its share of the setups."""
     return operation.cycle.mean_s + (operation.setup_s / operation.lot if operation.lot else 0.0)

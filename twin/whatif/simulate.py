@@ -24,7 +24,7 @@ from twin.whatif.compile import Compiled, compile_flow, tick_for
 from twin.whatif.model import Flow
 from twin.whatif.quantiles import residual
 
-LANES = 256  # replications per chunk on the max-plus engine
+LANES = 512  # replications per chunk on the max-plus engine
 ROWS = 16  # on the event calendar
 
 Engine = Literal["auto", "lanes", "calendar"]
@@ -126,7 +126,7 @@ def _gather(task: _Task, work: list[tuple[int, int, bool]], progress: Progress |
             ):
                 mine += theirs
     counted = task.detail or np.nan
-    ticks = sums.bucket * plan.buckets * np.diff(task.compiled.network.servers.first)
+    ticks = float(sums.bucket * plan.buckets) * np.diff(task.compiled.network.servers.first)
     return Runs(
         flow=flow,
         engine="lanes" if task.on_lanes else "calendar",

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { AlarmList, standing } from "./alarms";
 import { now, plant, stateOf } from "./live";
+import { Forecast } from "./forecast";
 import { clock, number, since, unit } from "./format";
 import type { Asset, Signal, Value } from "./model";
 import { stateWord, tone } from "./overview";
@@ -60,6 +61,7 @@ export function AssetView({ asset }: { asset: Asset }) {
           {signal && <Trend key={`${signal.path} ${seconds}`} signal={signal} asset={asset.path} seconds={seconds} />}
         </section>
       </div>
+      {state?.throughput && <Forecast asset={asset.path} />}
     </main>
   );
 }

@@ -10,8 +10,7 @@ export type Finding = {
   p?: number | null; expected_per_day?: number | null; baseline?: { centre: number; spread: number | null } | null;
   contributions?: Contribution[]; regime?: string; model?: string; earlier?: string | null;
 };
-export type Contribution = { signal: string; share: number; sign: number };
-export type Why = { p?: number | null; expected_per_day?: number | null; baseline?: { centre: number; spread: number | null } | null; contributions?: Contribution[] };
+export type Why = Pick<Finding, "p" | "expected_per_day" | "baseline" | "contributions">;
 export type Alarm = {
   id: string;
   kind: string;
@@ -87,6 +86,21 @@ export type Frame =
   | { type: "heartbeat"; at?: string; status?: string };
 
 export type Series = { unit: string; reduced: boolean; time_ms: number[]; value: (number | null)[]; quality: number[] };
+
+/** A table: columns of equal length. */
+export type Forecasts = {
+  levels: number[];
+  asset: string[];
+  name: string[];
+  origin: string[];
+  start: string[];
+  end: string[];
+  unit: string[];
+  mean: number[];
+  quantiles: number[][];
+  adjusted_mean: number[];
+  maturity: string[];
+};
 
 /** With a body: an action that is posted; its key makes trying again safe. */
 export async function fetchJson<T>(address: string, body?: object, key = ""): Promise<T> {

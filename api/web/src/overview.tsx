@@ -1,5 +1,7 @@
 // The plant at a glance: every unit of every area with its state, throughput and freshness.
 
+import { useEffect } from "preact/hooks";
+import { figuresOf, follow, headline } from "./figures";
 import { AlarmCount, standing } from "./alarms";
 import { failure, gateways, now, plant, stateOf } from "./live";
 import { number, since, span, unit } from "./format";
@@ -38,6 +40,7 @@ function Card({ asset }: { asset: Asset }) {
   const state = stateOf(asset.path).value;
   const colour = tone(state);
   const findings = state?.findings.length ?? 0;
+  const shown = headline(figuresOf(asset.path).value);
   const level = state && !asset.signals.some((signal) => signal.role === "machine-state") ? leading(asset, state) : null;
   return (
     <a class={`card ${colour}`} href={`#/${asset.path}`} data-asset={asset.path}>
@@ -56,6 +59,7 @@ function Card({ asset }: { asset: Asset }) {
             <div><dt>{state.throughput.shift?.name ?? "shift"}</dt><dd>{number(state.throughput.this_shift)}<small> {state.throughput.unit}</small></dd></div>
           </>
         )}
+        {shown && <div title={shown.title}><dt>{shown.name}</dt><dd>{shown.value}</dd></div>}
       </dl>
       <footer>{state ? <Freshness state={state} /> : <span class="fresh never">no data yet</span>}</footer>
     </a>
@@ -99,12 +103,14 @@ function Area({ area, assets }: { area: Asset; assets: Asset[] }) {
 
 export function Overview({ under }: { under?: string }) {
   const known = plant.value;
+  useEffect(() => (known ? follow(known.assets.filter((asset) => asset.level === "site").map((asset) => asset.path)) : undefined), [known]);
   if (!known) return <main class="empty">{failure.value || "Loading the plant …"}</main>;
   const sites = known.assets.filter((asset) => asset.level === "site" && (!under || under === asset.path || under.startsWith(`${asset.path}/`)));
   return (
     <main>
       {sites.map((site) => {
         const state = stateOf(site.path).value;
+        const shown = headline(figuresOf(site.path).value);
         const areas = known.assets.filter(
           (asset) => asset.level === "area" && asset.parent === site.path && (!under || asset.path === under || under === site.path || asset.path.startsWith(`${under}/`)),
         );
@@ -117,6 +123,7 @@ export function Overview({ under }: { under?: string }) {
                   <i class="dot running" />{state.children.running} running
                   <i class="dot down" />{state.children.down} down
                   <i class="dot waiting" />{state.children.total - state.children.running - state.children.down} other
+                  {shown && <b class="headline" title={shown.title}>{shown.name} {shown.value}</b>}
                 </span>
               )}
             </h2>

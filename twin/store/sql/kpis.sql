@@ -125,10 +125,11 @@ SELECT asset, shift_at, min(start_at), max(end_at), min(day), min(shift),
  WHERE start_at >= remade.shift_at AND start_at < remade.shift_at + interval '2 days'
  GROUP BY asset, shift_at;
 
--- best_cycles: the best-demonstrated cycle: the middle of the hours' fastest tenth, over some time
+-- best_cycles: the best-demonstrated cycle: the middle of the hours' fastest tenth, once there are enough cycles
 SELECT asset, percentile_cont(0.5) WITHIN GROUP (ORDER BY cycle_p10_s)
   FROM kpi_bucket
- WHERE asset = ANY (%(assets)s) AND start_at >= %(since)s AND cycles >= 5 GROUP BY asset;
+ WHERE asset = ANY (%(assets)s) AND start_at >= %(since)s AND cycles >= 5
+ GROUP BY asset HAVING sum(cycles) >= 50;
 
 -- newest: until when there are buckets
 SELECT max(end_at) FROM unnest(%(assets)s::text[]) AS wanted (asset)

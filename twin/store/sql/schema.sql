@@ -248,6 +248,20 @@ CREATE TABLE public.kpi_shift (
     excursion_s double precision NOT NULL
 );
 
+CREATE TABLE public.maintenance_event (
+    id uuid NOT NULL,
+    asset text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    until_at timestamp with time zone,
+    kind text NOT NULL,
+    component text NOT NULL,
+    comment text NOT NULL,
+    source text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT maintenance_event_check CHECK ((until_at >= at)),
+    CONSTRAINT maintenance_event_kind_check CHECK ((kind = ANY (ARRAY['failure'::text, 'repair'::text, 'preventive'::text, 'inspection'::text])))
+);
+
 CREATE TABLE public.migration (
     number integer NOT NULL,
     name text NOT NULL,
@@ -358,6 +372,38 @@ ALTER TABLE public.rejected ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.remaining_life (
+    asset text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    hours double precision NOT NULL,
+    low double precision NOT NULL,
+    high double precision NOT NULL,
+    cap double precision NOT NULL,
+    failures integer NOT NULL,
+    model integer NOT NULL,
+    CONSTRAINT remaining_life_check CHECK ((low <= hours)),
+    CONSTRAINT remaining_life_check1 CHECK ((high >= hours))
+);
+
+CREATE TABLE public.risk (
+    asset text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    horizon_h double precision NOT NULL,
+    p double precision,
+    low double precision,
+    high double precision,
+    basis text NOT NULL,
+    failures integer NOT NULL,
+    reasons jsonb NOT NULL,
+    model integer,
+    CONSTRAINT risk_basis_check CHECK ((basis = ANY (ARRAY['calibrated'::text, 'uncalibrated prior'::text, 'insufficient data'::text, 'out of service'::text]))),
+    CONSTRAINT risk_check CHECK ((low <= p)),
+    CONSTRAINT risk_check1 CHECK ((high >= p)),
+    CONSTRAINT risk_check2 CHECK ((((p IS NULL) = (basis = ANY (ARRAY['insufficient data'::text, 'out of service'::text]))) AND ((p IS NULL) = (low IS NULL)) AND ((p IS NULL) = (high IS NULL)))),
+    CONSTRAINT risk_horizon_h_check CHECK ((horizon_h > (0)::double precision)),
+    CONSTRAINT risk_p_check CHECK (((p >= (0)::double precision) AND (p <= (1)::double precision)))
+);
+
 CREATE TABLE public.sample (
     "time" timestamp with time zone NOT NULL,
     value double precision NOT NULL,
@@ -459,6 +505,12 @@ ALTER TABLE ONLY public.kpi_bucket
 ALTER TABLE ONLY public.kpi_shift
     ADD CONSTRAINT kpi_shift_pkey PRIMARY KEY (asset, shift_at);
 
+ALTER TABLE ONLY public.maintenance_event
+    ADD CONSTRAINT maintenance_event_asset_at_kind_component_key UNIQUE (asset, at, kind, component);
+
+ALTER TABLE ONLY public.maintenance_event
+    ADD CONSTRAINT maintenance_event_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (number);
 
@@ -491,6 +543,12 @@ ALTER TABLE ONLY public.reclassification
 
 ALTER TABLE ONLY public.rejected
     ADD CONSTRAINT rejected_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.remaining_life
+    ADD CONSTRAINT remaining_life_pkey PRIMARY KEY (asset, at);
+
+ALTER TABLE ONLY public.risk
+    ADD CONSTRAINT risk_pkey PRIMARY KEY (asset, at, horizon_h);
 
 ALTER TABLE ONLY public.sample
     ADD CONSTRAINT sample_pkey PRIMARY KEY (signal, "time");
@@ -525,6 +583,8 @@ CREATE INDEX forecast_due ON public.forecast USING btree (end_at) WHERE (actual 
 
 CREATE INDEX forecast_ended ON public.forecast USING btree (by, end_at) WHERE (actual IS NOT NULL);
 
+CREATE INDEX maintenance_event_at ON public.maintenance_event USING btree (at);
+
 CREATE UNIQUE INDEX model_champion ON public.model USING btree (kind, subject) WHERE (state = 'champion'::text);
 
 CREATE INDEX operator_action_target ON public.operator_action USING btree (target, id);
@@ -532,6 +592,10 @@ CREATE INDEX operator_action_target ON public.operator_action USING btree (targe
 CREATE INDEX reclassification_asset ON public.reclassification USING btree (asset, id);
 
 CREATE INDEX rejected_node_time ON public.rejected USING btree (node, rejected_at);
+
+CREATE INDEX remaining_life_at ON public.remaining_life USING btree (at);
+
+CREATE INDEX risk_at ON public.risk USING btree (at);
 
 CREATE INDEX sample_batch ON ONLY public.sample USING brin (batch) WITH (pages_per_range='16');
 
