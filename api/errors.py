@@ -4,6 +4,7 @@ In: exceptions on their way out of a route. Out: `application/problem+json`.
 """
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
@@ -94,6 +95,9 @@ def install(app: FastAPI) -> None:
         return error.response(request.url.path)
 
     async def of_http(request: Request, error: HTTPException) -> Response:
+        others = allowed_methods(request) if error.status_code in (404, 405) else set[str]()
+        if others:  # a path that exists with other methods, whichever route has refused
+            error = HTTPException(405, headers={"Allow": ", ".join(sorted(others))})
         phrase = HTTPStatus(error.status_code).phrase
         return ProblemError(
             error.status_code,
@@ -135,6 +139,16 @@ def not_acceptable(offered: Iterable[Format | TableFormat]) -> ProblemError:
     """406: the client accepts nothing that can be made."""
     types = ", ".join(one.media_type for one in offered)
     return ProblemError(406, "not-acceptable", "none of the types in Accept can be made", do=f"accept one of {types}")
+
+
+def allowed_methods(request: Request) -> set[str]:
+    """The methods that the OpenAPI document has for the path of this request; none when this method is among them."""
+    found: set[str] = set()
+    for template, methods in request.app.openapi()["paths"].items():
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template).replace(r"\{path\}", ".+"))
+        if re.fullmatch(pattern, request.url.path):
+            found |= {method.upper() for method in methods}
+    return set() if request.method in found else found
 
 
 def unavailable(detail: str) -> ProblemError:
