@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernels.compiled import compiled
-from twin.kernels.layout import NEVER_NS
+from twin.kernels.layout import NEVER_NS, Scalar
 
 WAIT = 30  # slots for signals that are late
 RING = 64  # slots that wait at most
@@ -134,7 +134,8 @@ def assemble(
     for e in range(begin, signal.shape[0]):
         if signal[e] >= plan.place.shape[0] or plan.place[signal[e]] < 0:
             continue
-        p, a = plan.place[signal[e]], plan.asset[signal[e]]
+        p: Scalar = plan.place[signal[e]]
+        a: Scalar = plan.asset[signal[e]]
         size = plan.start[a + 1] - plan.start[a]
         if used + 2 * RING > told.shape[0] or at + 2 * RING * size > values.shape[0]:
             return e, used

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernels.compiled import compiled
+from twin.kernels.layout import Scalar
 
 _LANES = 16
 _SIXTEEN = np.uint64(_LANES)
@@ -150,8 +151,9 @@ def _append(profile: Profile, value: float, best: NDArray[np.float64]) -> float:
     start = max(first, 1)
     if first == 0 and i > 0:
         after[0] = _product(samples[:length], samples[i : i + length])
-    dropped = samples[i - 1] if i > 0 else 0.0
-    added = samples[i + length - 1]
+    dropped: Scalar = samples[i - 1] if i > 0 else 0.0
+    added: Scalar = samples[i + length - 1]
+    mean: Scalar = means[i]
     for j in range(max(end, start), i):
         after[j] = before[j - 1] - dropped * samples[j - 1] + added * samples[j + length - 1]
     greatest = -1.0e300
@@ -166,14 +168,14 @@ def _append(profile: Profile, value: float, best: NDArray[np.float64]) -> float:
             best,
             dropped,
             added,
-            means[i],
+            mean,
         )
     if first == 0 and end > 0:
-        alike = (after[0] - means[i] * means[0]) * inverses[0]
+        alike: Scalar = (after[0] - mean * means[0]) * inverses[0]
         greatest = max(greatest, alike)
     if greatest < -1.0e299:
         return np.nan
-    return np.sqrt(max(2.0 * length * (1.0 - greatest * inverses[i]), 0.0))
+    return float(np.sqrt(max(2.0 * length * (1.0 - greatest * inverses[i]), 0.0)))
 
 
 @compiled
