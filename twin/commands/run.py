@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from twin.commands.risk_alarms import watch_risks
 from twin.commands.settings import TwinSettings
 from twin.errors import ConfigError, Retryable
 from twin.ingest.admit import Expected
@@ -88,6 +89,7 @@ async def _run(
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(publisher.run(), name="live publisher")
         tasks.create_task(monitor.run(), name="monitor")
+        tasks.create_task(_risk_alarms(monitor, store), name="risk alarms")
         if settings.notify.routes:
             tasks.create_task(run_notify(plant, settings.notify, store.notifications, targets), name="notify")
         tasks.create_task(
@@ -103,6 +105,11 @@ async def _run(
             ),
             name="ingest",
         )
+
+
+async def _risk_alarms(monitor: Monitor, store: Store) -> None:
+    await monitor.ready.wait()
+    await watch_risks(store.risks.latest, monitor.alarms.assess)
 
 
 def expected(plant: Plant) -> dict[str, Expected]:
