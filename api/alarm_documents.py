@@ -3,9 +3,9 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from api.documents import Document, Instant
+from api.documents import Document, GivenInstant, Instant
 from api.window import PATTERN
 from twin.plant.alarm import Priority
 from twin.state.alarm_model import AlarmKind, Phase, Verdict, What
@@ -67,8 +67,8 @@ class MaintenanceOrder(Said):
 
     kind: Literal["maintenance", "out-of-service"] = "maintenance"
     under: PathText = Field(description="An asset, a signal, or gateways/<node>: alarms at and below it are suppressed")
-    start: AwareDatetime | None = Field(default=None, description="Default: now")
-    end: AwareDatetime | None = Field(default=None, description="A maintenance window needs one")
+    start: GivenInstant | None = Field(default=None, description="Default: now")
+    end: GivenInstant | None = Field(default=None, description="A maintenance window needs one")
 
 
 class NewNormalOrder(Said):

@@ -2,10 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 AssetPath = Annotated[str, Field(description="Area-first path of the asset", examples=["factory/machining/mill-1"])]
 Instant = Annotated[AwareDatetime, Field(description="RFC 3339, UTC", examples=["2026-03-02T10:15:00.250Z"])]
+
+
+def _text(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError("write an RFC 3339 time with a zone, e.g. 2026-03-02T10:15:00Z")
+    return value
+
+
+GivenInstant = Annotated[AwareDatetime, BeforeValidator(_text)]
+"""An instant in a request: a number, which might be seconds or milliseconds, is refused."""
 
 
 class Document(BaseModel):

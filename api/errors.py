@@ -143,11 +143,13 @@ def not_acceptable(offered: Iterable[Format | TableFormat]) -> ProblemError:
 
 def allowed_methods(request: Request) -> set[str]:
     """The methods that the OpenAPI document has for the path of this request; none when this method is among them."""
-    found: set[str] = set()
-    for template, methods in request.app.openapi()["paths"].items():
+    paths, found = request.app.openapi()["paths"], set[str]()
+    for template in (
+        [request.url.path] if request.url.path in paths else paths
+    ):  # a concrete path stands before templates
         pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template).replace(r"\{path\}", ".+"))
         if re.fullmatch(pattern, request.url.path):
-            found |= {method.upper() for method in methods}
+            found |= {method.upper() for method in paths[template]}
     return set() if request.method in found else found
 
 

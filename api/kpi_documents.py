@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from api.documents import AssetPath, Document, Instant
+from api.documents import AssetPath, Document, GivenInstant, Instant
 from twin.plant.elements import StopReason
 from twin.throughput.kpis import NAMES
 
@@ -134,8 +134,8 @@ class Reclassify(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    start: AwareDatetime
-    end: AwareDatetime
+    start: GivenInstant
+    end: GivenInstant
     reason: StopReason
     operator: Annotated[str, Field(min_length=1, max_length=100, description="Who says so", examples=["ann"])]
     comment: Annotated[str, Field(max_length=1_000, description="Why", examples=["Planned filter change"])] = ""

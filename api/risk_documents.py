@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from api.documents import AssetPath, Document, Instant
+from api.documents import AssetPath, Document, GivenInstant, Instant
 from twin.plant.maintenance import MaintenanceKind
 from twin.risk.statement import Basis
 
@@ -78,8 +78,8 @@ class NewEvent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     asset: AssetPath
-    at: AwareDatetime = Field(description="When it began", examples=["2026-03-02T10:15:00Z"])
-    until_at: AwareDatetime | None = Field(default=None, description="When it ended", examples=["2026-03-02T11:00:00Z"])
+    at: GivenInstant = Field(description="When it began", examples=["2026-03-02T10:15:00Z"])
+    until_at: GivenInstant | None = Field(default=None, description="When it ended", examples=["2026-03-02T11:00:00Z"])
     kind: MaintenanceKind
     component: Annotated[str, Field(max_length=200, examples=["spindle bearing"])] = ""
     comment: Annotated[str, Field(max_length=2_000)] = ""

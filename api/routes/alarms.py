@@ -79,7 +79,7 @@ async def list_alarms(
     under: Annotated[str | None, Query(description="Only this asset, signal or gateways/<node>, and below")] = None,
     since: Annotated[str | None, Query(description=f"That changed since: {TIME_TEXT}", **TIME_RULES)] = None,
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="At most so many")] = 200,
 ) -> Response:
     """Standing alarms by default: whatever is active, or still asks for something."""
     if under is not None:
@@ -99,7 +99,7 @@ async def list_alarms(
 
 
 @router.get(
-    "/alarms/{alarm}",
+    "/alarms/{alarm:uuid}",
     operation_id="getAlarm",
     summary="One alarm with its whole history",
     response_class=Response,
@@ -116,7 +116,7 @@ async def get_alarm(alarm: AlarmId, parts: PartsDep) -> Response:
 
 def _action_route(kind: ActionKind, summary: str) -> dict[str, Any]:
     return {
-        "path": f"/alarms/{{alarm}}/{kind.value}",
+        "path": f"/alarms/{{alarm:uuid}}/{kind.value}",
         "operation_id": f"{kind.value}Alarm",
         "summary": summary,
         "status_code": 202,

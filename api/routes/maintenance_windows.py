@@ -24,6 +24,7 @@ router = APIRouter(prefix="/v1", tags=["alarms"])
 
 _KEPT: dict[int | str, dict[str, Any]] = {202: {"model": ActionModel, "description": "Kept"}}
 _MOST_ID = 2**63 - 1
+WindowId = Annotated[int, Path(ge=1, le=_MOST_ID, description="The window's id")]
 
 
 @router.get(
@@ -36,7 +37,7 @@ _MOST_ID = 2**63 - 1
 async def list_maintenance(
     parts: PartsDep,
     before: Annotated[int | None, Query(ge=1, le=_MOST_ID, description="Only older ones than this id")] = None,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="At most so many")] = 100,
 ) -> Response:
     """Who announced it, until when, and who ended it."""
     found = await parts.link.store.actions.windows(before, limit)
@@ -75,7 +76,10 @@ async def add_maintenance(order: MaintenanceOrder, parts: PartsDep, key: Idempot
     responses={**_KEPT, **problems(403, 404, 409, 422, 503)},
 )
 async def end_maintenance(
-    window: Annotated[int, Path(ge=1, le=_MOST_ID)], said: Said, parts: PartsDep, key: IdempotencyKey = None
+    window: WindowId,
+    said: Said,
+    parts: PartsDep,
+    key: IdempotencyKey = None,
 ) -> Response:
     """Back in service, or ready earlier than planned; one that has not begun yet is withdrawn."""
     found = await parts.link.store.actions.window(window)

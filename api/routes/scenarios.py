@@ -78,7 +78,7 @@ async def list_scenarios(parts: PartsDep) -> Response:
 async def get_scenario(
     request: Request,
     parts: PartsDep,
-    identity: Annotated[str, Path(alias="id", max_length=64)],
+    identity: Annotated[str, Path(alias="id", max_length=64, description="Its id, as POST gave it")],
     format: FormatParameter = None,  # noqa: A002 – the name in the URL
 ) -> Response:
     """JSON says everything; CSV, Arrow and Parquet hold the fan of throughput in time."""
