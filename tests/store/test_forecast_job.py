@@ -138,6 +138,11 @@ async def test_a_machine_that_will_probably_fail_is_expected_to_make_less(store)
     assert mill.adjusted[1] <= mill.quantiles[1]
 
 
+async def test_a_plant_of_which_nothing_was_heard_gets_no_forecast(store):
+    await jobs(store)["forecast"].run(to_ns(NOW))
+    assert await store.forecasts.latest([asset.path for asset in PLANT.assets], "shift", to_ns(NOW)) == []
+
+
 async def test_a_new_plant_has_a_forecast_that_says_on_how_little_it_rests(store):
     start = TOP - 8 * HOUR
     await fill(store, [bucket(MILL, start + number * HOUR, good=30.0 + number) for number in range(8)])

@@ -149,7 +149,10 @@ class _Work:
                 periods=_groups(periods),
             ),
         )
-        return self._rows(issued, periods, self._down(units, outlook))
+        rows = self._rows(issued, periods, self._down(units, outlook))
+        heard = {one.cohort for one, row in zip(self.series, values, strict=True) if not np.isnan(row).all()}
+        silent = {one.asset for one in self.series if one.cohort not in heard}  # nothing to say, not even by likeness
+        return [row for row in rows if row.asset not in silent]
 
     def _made(self, one: Series) -> NDArray[np.float64]:
         return np.sum([self.made[part] for part in one.parts], axis=0)
