@@ -11,7 +11,8 @@ import pytest
 
 from tests.journey import ledger
 from tests.journey.demo_process import Demo
-from tests.servers import open_folder
+from tests.servers import CHECKOUT, open_folder
+from twin.plant.load import load_plant
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
 
@@ -63,7 +64,8 @@ def signals_stored(demo: Demo) -> int:
 
 
 def wait_for_every_signal(demo: Demo) -> None:
-    demo.wait_until(lambda: signals_stored(demo) == 501, 120, "a sample of every signal in the store")
+    every = len(load_plant(CHECKOUT / "configs" / "plant.yaml").signals)
+    demo.wait_until(lambda: signals_stored(demo) == every, 120, "a sample of every signal in the store")
 
 
 def assert_nothing_is_lost(verdict: ledger.Verdict) -> None:
