@@ -29,9 +29,13 @@ def make_pump():
         f"{PATH}/state", PATH, "state", "State", Kind.STATE, "", None, None, "machine-state", 5.0, 30.0, states, None
     )
     everything = (*signals, state)
-    asset = Asset(PATH, "pump", "Pump", Level.UNIT, "pump", None, tuple(one.path for one in everything), "always")
+    site = Asset("factory", "factory", "Factory", Level.SITE, "site", None, (), "always")
+    hall = Asset("factory/hall", "hall", "Hall", Level.AREA, "area", "factory", (), "always")
+    asset = Asset(
+        PATH, "pump", "Pump", Level.UNIT, "pump", "factory/hall", tuple(one.path for one in everything), "always"
+    )
     calendar = Calendar("always", "UTC", (), frozenset(), ())
-    return Plant("t", "T", "1", (asset,), everything, (), {}, {"always": calendar})
+    return Plant("t", "T", "1", (site, hall, asset), everything, (), {}, {"always": calendar})
 
 
 PLANT = make_pump()
