@@ -114,6 +114,14 @@ def tell(
 
 
 @compiled
+def forget_waiting(asset: int, plan: FramePlan, state: FrameState) -> None:
+    """Before a jump: what came too late for the slots that are told would stand in later ones."""
+    for slot in range(RING):
+        for p in range(plan.start[asset], plan.start[asset + 1]):
+            state.pending[slot, p] = np.nan
+
+
+@compiled
 def assemble(
     signal: NDArray[np.int32],
     time: NDArray[np.int64],
@@ -153,6 +161,7 @@ def assemble(
                 if asset["next"] * plan.frame_ns[a] < asset["newest"]:
                     at = tell(a, plan, state, told, values, used, at)
                     used += 1
+            forget_waiting(a, plan, state)
             asset["next"] = max(asset["next"], slot - WAIT)
         place["time"] = time[e]
         asset["newest"] = max(asset["newest"], time[e])
