@@ -65,7 +65,9 @@ def signals_stored(demo: Demo) -> int:
 
 def wait_for_every_signal(demo: Demo) -> None:
     every = len(load_plant(CHECKOUT / "configs" / "plant.yaml").signals)
-    demo.wait_until(lambda: signals_stored(demo) == every, 120, "a sample of every signal in the store")
+    demo.wait_until(
+        lambda: signals_stored(demo) == every, 240, "a sample of every signal in the store"
+    )  # machine code may be made first
 
 
 def assert_nothing_is_lost(verdict: ledger.Verdict) -> None:
