@@ -1,6 +1,5 @@
 """`/v1/alarms/reports` and `/v1/alarms/replay`: how well the alarms serve, and how a changed one would have served."""
 
-import time
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -10,12 +9,12 @@ from fastapi.responses import Response
 
 from api.alarm_documents import ReplayModel, ReplayOrder, ReportModel, TrialAnomalies, TrialRule
 from api.alarm_replay import replay_anomalies, replay_document, replay_rule
+from api.asked_times import End, Start, asked_window
 from api.deps import Parts, PartsDep
 from api.errors import ProblemError, unavailable
 from api.openapi import problems
 from api.routes.alarms import NO_STORE, known_place
-from api.routes.signals import End, Start
-from api.window import Window, rfc3339, window
+from api.window import Window, rfc3339
 from twin.errors import Rejected
 from twin.state.alarm_model import ACTIVE
 from twin.state.alarm_reports import judged, precision, report
@@ -45,7 +44,7 @@ async def get_reports(
     """What ISA-18.2 and EEMUA 191 ask of an alarm system; precision comes from operators' verdicts in the window."""
     if under is not None:
         known_place(parts, under)
-    span, alarms = _window(start, end), parts.link.store.alarms
+    span, alarms = asked_window(start, end), parts.link.store.alarms
     found = await alarms.between(span.start_ns, span.end_ns, under=under, limit=_MOST_TRANSITIONS + 1)
     if len(found) > _MOST_TRANSITIONS:
         detail = f"the window holds more than {_MOST_TRANSITIONS} transitions"
@@ -73,7 +72,7 @@ async def replay(order: ReplayOrder, parts: PartsDep) -> Response:
     """A new or changed rule over stored history before it is armed: the code of the live alarms, changing nothing."""
     if (order.rule is None) == (order.anomalies is None):
         raise ProblemError(422, "wrong-replay", "give either `rule` or `anomalies`", do="leave out one of the two")
-    span = _window(order.start, order.end)
+    span = asked_window(order.start, order.end)
     if parts.streams.locked():
         raise unavailable("every place for long reads is taken")
     async with parts.streams:
@@ -102,12 +101,3 @@ async def _anomalies(parts: Parts, wanted: TrialAnomalies, span: Window) -> dict
     policy = trial_policy(parts.settings.alarms, tuple(wanted.detectors), changes)
     result = await replay_anomalies(parts.link.store, parts.plant, policy, wanted.under, span)
     return replay_document(result, None)
-
-
-def _window(start: str, end: str) -> Window:
-    try:
-        return window(start, end, time.time_ns())
-    except Rejected as error:
-        raise ProblemError(
-            422, error.reason, str(error), do="give RFC 3339 times with a zone, start before end"
-        ) from error

@@ -14,13 +14,11 @@ from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import Response
 
 from api.alarm_documents import ActionModel, AlarmHistoryModel, AlarmsModel, Judgement, Said, Shelving
+from api.asked_times import TIME_RULES, TIME_TEXT, asked_instant
 from api.cursor import read_cursor, write_cursor
 from api.deps import Parts, PartsDep
 from api.errors import ProblemError
 from api.openapi import problems
-from api.routes.signals import TIME_RULES, TIME_TEXT
-from api.window import instant_ns
-from twin.errors import Rejected
 from twin.plant.alarm import Priority
 from twin.state.alarm_document import alarm_document, transition_document
 from twin.state.alarm_model import ACTIVE, UNACKNOWLEDGED, Action, ActionKind, Phase
@@ -88,7 +86,7 @@ async def list_alarms(
         **_FILTERS[state],
         priority=priority,
         under=under,
-        since_ns=None if since is None else _instant("since", since),
+        since_ns=None if since is None else asked_instant("since", since),
         before=None if cursor is None else read_cursor(cursor),
     )
     found = await parts.link.store.alarms.page(wanted, limit + 1)
@@ -222,10 +220,3 @@ async def _known(parts: Parts, alarm: UUID) -> KeptAlarm:
         detail = f"no alarm {alarm} was ever raised"
         raise ProblemError(404, "unknown-alarm", detail, do="/v1/alarms?state=all lists every alarm")
     return kept
-
-
-def _instant(name: str, text: str) -> int:
-    try:
-        return instant_ns(name, text, time.time_ns())
-    except Rejected as error:
-        raise ProblemError(422, error.reason, str(error), do="give an RFC 3339 time with a zone") from error

@@ -7,14 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from api.asked_times import TIME_RULES, TIME_TEXT, asked_instant
 from api.deps import Parts, PartsDep
-from api.errors import ProblemError
 from api.forecast_documents import AccuracyModel, ForecastsModel
 from api.openapi import problems
-from api.routes.signals import TIME_RULES, TIME_TEXT
 from api.tables import TABLE_CONTENT, FormatParameter, chosen, respond, table, times
-from api.window import instant_ns
-from twin.errors import Rejected
 from twin.forecast.issued import LEVELS, Forecast
 
 router = APIRouter(prefix="/v1", tags=["forecasts"])
@@ -57,7 +54,7 @@ async def get_forecasts(
 ) -> Response:
     """The newest issue of every asset; `quantiles` and `adjusted` (with the fault risk) stand at `levels`."""
     wanted = chosen(request, form)
-    rows = await parts.link.store.forecasts.latest(_assets(parts, under), by.value, _instant(origin))
+    rows = await parts.link.store.forecasts.latest(_assets(parts, under), by.value, asked_instant("origin", origin))
     return respond(_table(rows), {"by": by.value, "levels": list(LEVELS)}, wanted, f"forecast-{by.value}")
 
 
@@ -106,13 +103,6 @@ def _assets(parts: Parts, under: str | None) -> list[str]:
         for asset in parts.plant.assets
         if under is None or asset.path == under or asset.path.startswith(f"{under}/")
     ]
-
-
-def _instant(origin: str) -> int:
-    try:
-        return instant_ns("origin", origin, time.time_ns())
-    except Rejected as error:
-        raise ProblemError(422, error.reason, str(error), do="give an RFC 3339 time with a zone, or -1d") from error
 
 
 def _table(rows: list[Forecast]) -> Any:  # noqa: ANN401 – a pyarrow table

@@ -11,12 +11,12 @@ import orjson
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
+from api.asked_times import TIME_RULES, TIME_TEXT, asked_window
 from api.deps import Parts, PartsDep
 from api.errors import ProblemError
 from api.kpi_documents import BottlenecksModel, LineageModel, ReclassificationModel, Reclassify
 from api.openapi import problems
 from api.routes.kpis import End, Under
-from api.routes.signals import TIME_RULES, TIME_TEXT, asked_window
 from api.window import Window, instant_ns, rfc3339
 from twin.plant.elements import Element
 from twin.store.kpis import Said

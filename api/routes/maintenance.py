@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import Field
 
+from api.asked_times import End, Start
 from api.deps import Parts, PartsDep
 from api.errors import FieldProblem, ProblemError
 from api.openapi import problems
 from api.risk_documents import Accepted, EventsModel, NewEvent
 from api.routes.assets import NO_STORE
-from api.routes.signals import End, Start
 from api.window import rfc3339, window
 from twin.errors import Rejected
 from twin.plant.maintenance import MaintenanceEvent, event_of

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Send
 
+from api.asked_times import End, Start, asked_window
 from api.deps import Parts, PartsDep
 from api.documents import SeriesModel
 from api.encode import ArrowEncoder, CsvEncoder, json_columns
@@ -16,8 +17,7 @@ from api.errors import ProblemError, not_acceptable, unavailable
 from api.media import Format, negotiate
 from api.openapi import problems
 from api.series import Chunk, Reader, coverage
-from api.window import PATTERN, Window, rfc3339, window
-from twin.errors import Rejected
+from api.window import Window, rfc3339
 from twin.plant.tree import Signal
 from twin.store.gaps import LedgerGap
 
@@ -34,10 +34,6 @@ SignalPathParameter = Annotated[
         examples=["factory/machining/mill-1/spindle-current"],
     ),
 ]
-TIME_RULES: dict[str, Any] = {"pattern": PATTERN, "max_length": 40}
-TIME_TEXT = "RFC 3339 with a zone (write + as %2B), `now`, or back from now: -90s, -15m, -1h, -7d"
-Start = Annotated[str, Query(description=TIME_TEXT, examples=["-1h", "2026-03-02T10:00:00Z"], **TIME_RULES)]
-End = Annotated[str, Query(description=TIME_TEXT + "; after start", examples=["now", "-1ms"], **TIME_RULES)]
 Points = Annotated[
     int | None,
     Query(
@@ -159,16 +155,6 @@ class _Stream(StreamingResponse):
             await super().stream_response(send)
         finally:
             await self._body.aclose()
-
-
-def asked_window(start: str, end: str) -> Window:
-    """Both ends as instants; a 422 problem when they are none."""
-    try:
-        return window(start, end, time.time_ns())
-    except Rejected as error:
-        raise ProblemError(
-            422, error.reason, str(error), do="give RFC 3339 times with a zone, start before end"
-        ) from error
 
 
 def _head(signal: Signal, span: Window) -> dict[str, Any]:

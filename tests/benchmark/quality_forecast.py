@@ -16,11 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsforecast.models import AutoETS
 
+from tests.benchmark.forecast_scores import coverage, mase, msis, seasonal_scale
 from tests.benchmark.record import Result
 from twin.forecast.issue import Issued, issue
 from twin.forecast.issued import LEVELS
 from twin.forecast.panel import Panel, ragged
-from twin.forecast.track import coverage, mase, msis, seasonal_scale
 
 Series = list[NDArray[np.float64]]
 LOW, HIGH = LEVELS.index(0.025), LEVELS.index(0.975)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tests.benchmark.forecast_scores import coverage, mase, msis, pinball, seasonal_scale
 from twin.forecast import profiles
 from twin.forecast.adjust import FaultOutlook, adjusted, down_share, hazard_of
 from twin.forecast.backtest import GUARD, backtest
@@ -16,7 +17,6 @@ from twin.forecast.issue import Maturity, Structure, issue
 from twin.forecast.issued import LEVELS
 from twin.forecast.panel import Panel, ragged
 from twin.forecast.reconcile import reconcile, sums_of
-from twin.forecast.track import coverage, mase, msis, pinball, seasonal_scale
 
 SEASONS = (8, 56)  # a small week of small days
 
@@ -35,6 +35,12 @@ def factory(series: int = 6, days: int = 70, *, horizon: int = 16, seed: int = 0
     return Panel(
         values[:, : days * 8], np.broadcast_to(planned, (series, slots)).copy(), SEASONS, np.full(series, np.inf)
     )
+
+
+def before(panel: Panel, slots: int) -> Panel:
+    """The panel as it was `slots` earlier, with the same horizon; what came since is its truth."""
+    n = panel.values.shape[1] - slots
+    return Panel(panel.values[:, :n], panel.planned[:, : n + panel.horizon], panel.seasons, panel.capacity, panel.least)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +86,7 @@ def test_intervals_cover_as_often_as_they_say_on_days_that_nobody_has_seen():
     whole = factory(series=20, days=80, seed=3)
     hits = []
     for days_back in (4, 9):
-        panel = whole.before(days_back * 8)
+        panel = before(whole, days_back * 8)
         issued = issue(panel)
         truth = whole.values[:, panel.values.shape[1] :][:, : panel.horizon]
         working = panel.planned[:, panel.values.shape[1] :] > 0
@@ -92,7 +98,7 @@ def test_intervals_cover_as_often_as_they_say_on_days_that_nobody_has_seen():
 
 def test_the_quantiles_of_a_period_are_those_of_its_sum():
     panel = factory(series=30, days=70, seed=5)
-    earlier = panel.before(16)
+    earlier = before(panel, 16)
     day = np.arange(16) // 8
     issued = issue(earlier, Structure(periods={"day": day}))
     centre, quantiles = issued.periods["day"].centre, issued.periods["day"].quantiles
@@ -213,7 +219,6 @@ def test_the_asked_level_falls_with_misses_and_rises_with_hits():
     for number in range(2000):
         level = level.after(number % 10 == 0)  # misses exactly as often as it should
     assert level.asked == pytest.approx(0.1, abs=0.02)
-    assert (level.issued, level.missed) == (2000, 200)
 
 
 def test_a_machine_that_will_probably_fail_loses_what_it_would_be_down():

@@ -100,8 +100,6 @@ class Adaptive:
     target: float  # e.g. 0.1 for a 90 % interval
     asked: float
     step: float = 0.01
-    issued: int = 0
-    missed: int = 0
 
     @property
     def stretch(self) -> float:
@@ -111,4 +109,4 @@ class Adaptive:
     def after(self, missed: bool) -> "Adaptive":
         """The level after one more outcome."""
         asked = self.asked + self.step * (self.target - float(missed))
-        return replace(self, asked=min(0.5, max(1e-3, asked)), issued=self.issued + 1, missed=self.missed + int(missed))
+        return replace(self, asked=min(0.5, max(1e-3, asked)))

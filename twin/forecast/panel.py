@@ -54,11 +54,6 @@ class Panel:
         ahead = self.planned[:, self.values.shape[1] :]
         return np.clip(rates, self.least, self.capacity[:, None]) * ahead
 
-    def before(self, slots: int) -> "Panel":
-        """The panel as it was `slots` earlier, with the same horizon; what came since is its truth."""
-        n, h = self.values.shape[1] - slots, self.horizon
-        return Panel(self.values[:, :n], self.planned[:, : n + h], self.seasons, self.capacity, self.least)
-
 
 def ragged(series: list[Array], horizon: int, seasons: tuple[int, ...], *, least: float = 0.0) -> Panel:
     """A panel of series of different lengths that end together and are always planned."""

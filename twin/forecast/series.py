@@ -6,10 +6,11 @@ up. A part that passes three machines is one part: of a line only the units coun
 of it. Pure.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from twin.plant.tree import Level, Plant
+from twin.throughput.asked import last_of_flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +33,13 @@ def series_of(plant: Plant, producing: Mapping[str, str]) -> list[Series]:
         if asset.level == Level.UNIT or not plant.children(asset.path):
             continue
         below = {path: unit for path, unit in producing.items() if path.startswith(asset.path + "/")}
-        ends = [path for path in below if not set(downstream(plant, path)) & set(below)]
+        last = last_of_flow(below, plant.flow)
+        ends = [path for path in below if path in last]
         kinds = {(below[path], plant.asset(path).type) for path in ends}
         if len(kinds) == 1:
             unit, cohort = kinds.pop()
             above.append(Series(asset.path, unit, tuple(ends), cohort))
     return [*units, *above]
-
-
-def downstream(plant: Plant, path: str) -> Iterator[str]:
-    """Every asset that gets, at once or later, what `path` finishes; not `path` itself, even in a loop."""
-    feeds: dict[str, list[str]] = {}
-    for link in plant.flow:
-        feeds.setdefault(link.source, []).append(link.target)
-    seen, waiting = {path}, list(feeds.get(path, ()))
-    while waiting:
-        at = waiting.pop()
-        if at not in seen:
-            seen.add(at)
-            yield at
-            waiting += feeds.get(at, ())
 
 
 def places(series: Collection[Series]) -> list[tuple[int, ...]]:
