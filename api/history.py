@@ -13,8 +13,8 @@ import numpy as np
 import orjson
 
 from api.board import Board, Noun, instant
-from api.deps import StoreLink
 from api.errors import ProblemError
+from api.store_link import StoreLink
 from twin.errors import Retryable
 from twin.plant.tree import Plant, Signal
 from twin.store.connect import Store

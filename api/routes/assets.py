@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from api.board import FORMAT, Noun
-from api.deps import Parts, PartsDep
+from api.deps import Parts, PartsDep, PermitDep
 from api.documents import AssetState, StatesModel
-from api.hub import View
 from api.openapi import problems
+from api.view import View
 
 router = APIRouter(prefix="/v1", tags=["state"])
 
@@ -45,6 +45,7 @@ async def get_asset_state(path: AssetPathParameter, parts: PartsDep) -> Response
 )
 async def list_states(
     parts: PartsDep,
+    permit: PermitDep,
     under: Annotated[
         str | None, Query(description="Only this asset and what is below it", examples=["factory"])
     ] = None,
@@ -53,7 +54,7 @@ async def list_states(
     """Every published state, by path; `feed` says how far they can be trusted."""
     if under is not None:
         parts.asset(under)
-    view = View((under,) if under else (), signals)
+    view = View((under,) if under else permit.within or (), signals)
     states = [entry.rendered(signals=signals) for entry in parts.board.all(Noun.ASSET) if view.covers(entry.key)]
     body = b'{"feed":%s,"states":[%s]}' % (orjson.dumps(parts.feed.describe()), b",".join(states))
     return Response(body, media_type="application/json", headers=NO_STORE)

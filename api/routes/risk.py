@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.deps import PartsDep
+from api.deps import PartsDep, PermitDep
 from api.openapi import problems
 from api.risk_documents import ReliabilitiesModel, RiskModel, RisksModel
 from api.routes.assets import NO_STORE, AssetPathParameter
@@ -41,9 +41,10 @@ async def get_asset_risk(path: AssetPathParameter, parts: PartsDep) -> Response:
     response_class=Response,
     responses={200: {"model": RisksModel, "description": "The risks"}, **problems(503)},
 )
-async def list_risks(parts: PartsDep) -> Response:
+async def list_risks(parts: PartsDep, permit: PermitDep) -> Response:
     """Every machine of the newest turn of `risk-score`, by path."""
-    return _json({"risks": [_risk(one) for one in await parts.link.store.risks.latest()]})
+    found = await parts.link.store.risks.latest()
+    return _json({"risks": [_risk(one) for one in found if permit.covers(one.asset)]})
 
 
 @router.get(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from api.deps import PartsDep
+from api.deps import PartsDep, PermitDep
 from api.errors import ProblemError
 from api.media import TableFormat
 from api.openapi import problems
@@ -45,8 +45,9 @@ class ScenariosModel(BaseModel):
     response_class=Response,
     responses={202: {"model": ScenarioModel, "description": "Taken; ask for it at Location"}, **problems(422, 503)},
 )
-async def post_scenario(text: ScenarioText, parts: PartsDep) -> Response:
+async def post_scenario(text: ScenarioText, parts: PartsDep, permit: PermitDep) -> Response:
     """Bounded work, one scenario at a time. Durations are seconds or text such as `4 h`."""
+    permit.demand(text.under)
     job = parts.scenarios.submit(text)
     headers = {**FRESH, "Location": f"/v1/scenarios/{job.id}"}
     return Response(orjson.dumps(_document(job)), 202, headers, "application/json")
@@ -59,9 +60,11 @@ async def post_scenario(text: ScenarioText, parts: PartsDep) -> Response:
     response_class=Response,
     responses={200: {"model": ScenariosModel, "description": "The scenarios"}, **problems()},
 )
-async def list_scenarios(parts: PartsDep) -> Response:
+async def list_scenarios(parts: PartsDep, permit: PermitDep) -> Response:
     """The newest first; the answers are at each scenario's own address."""
-    body = orjson.dumps({"scenarios": [_document(job) for job in parts.scenarios.jobs()]})
+    body = orjson.dumps(
+        {"scenarios": [_document(job) for job in parts.scenarios.jobs() if permit.covers(job.text.under)]}
+    )
     return Response(body, media_type="application/json", headers=FRESH)
 
 
@@ -78,6 +81,7 @@ async def list_scenarios(parts: PartsDep) -> Response:
 async def get_scenario(
     request: Request,
     parts: PartsDep,
+    permit: PermitDep,
     identity: Annotated[str, Path(alias="id", max_length=64, description="Its id, as POST gave it")],
     format: FormatParameter = None,  # noqa: A002 – the name in the URL
 ) -> Response:
@@ -87,6 +91,7 @@ async def get_scenario(
         raise ProblemError(
             404, "unknown-scenario", f"there is no scenario {identity!r}", do="GET /v1/scenarios lists them"
         )
+    permit.demand(job.text.under)
     form = chosen(request, format)
     if form is TableFormat.JSON:
         document = _document(job) | {"answer": job.answer.document() if job.answer else None}

@@ -13,8 +13,8 @@ import pyarrow.parquet
 import pytest
 
 from api.board import Board, Noun
-from api.deps import StoreLink
 from api.history import Surroundings
+from api.store_link import StoreLink
 from tests import servers
 from tests.contract.api_samples import commit, register
 from tests.contract.api_server import PLANT, api_settings, running_api
@@ -43,9 +43,17 @@ async def done(api, where):
     return found
 
 
+@pytest.fixture(scope="module")
+def database():
+    with servers.postgres() as server:
+        yield server
+
+
 @pytest.fixture
-async def api():
-    async with running_api(api_settings()) as running:
+async def api(database):
+    async with running_api(api_settings(dsn=database.dsn)) as running:
+        await running.parts.link.opened()
+        await running.sign_in("Ann", "planner")
         yield running
 
 
@@ -73,9 +81,15 @@ async def test_a_scenario_is_taken_simulated_and_answered_in_every_representatio
     assert [one["title"] for one in listed] == ["Lathe down"]
 
 
-async def test_a_live_scenario_without_a_store_says_that_it_cannot_be_trusted_yet(api):
-    taken = await api.http.post("/v1/scenarios", json={**DOWN, "start": "live"})
-    found = await done(api, taken.headers["location"])
+async def test_a_live_scenario_without_a_store_says_that_it_cannot_be_trusted_yet():
+    with contextlib.ExitStack() as stack:
+        dsn = stack.enter_context(servers.postgres()).dsn
+        async with running_api(api_settings(dsn=dsn)) as api:
+            await api.parts.link.opened()
+            await api.sign_in("Ann", "planner")
+            await asyncio.to_thread(stack.close)  # who has signed in a moment ago is still believed
+            taken = await api.http.post("/v1/scenarios", json={**DOWN, "start": "live"})
+            found = await done(api, taken.headers["location"])
     assert found["state"] == "done", found
     assert found["answer"]["trust"].startswith("not yet: the store is away")
 
@@ -108,7 +122,7 @@ async def test_an_unknown_scenario_and_an_early_table_are_problems(api):
     assert early.json()["type"].endswith("not-done")
 
 
-async def test_history_and_the_live_state_surround_a_live_scenario_and_a_back_test_judges_it():
+async def test_history_and_the_live_state_surround_a_live_scenario_and_a_back_test_judges_it(database):
     noon = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday, early shift; the sample at noon itself is not yet past
     lathe, packer = "factory/machining/lathe-1", "factory/assembly/line-1/packer-1"
     plant, board = load_plant(PLANT), Board()
@@ -116,21 +130,20 @@ async def test_history_and_the_live_state_surround_a_live_scenario_and_a_back_te
                 "machine_state": {"name": "fault", "category": "OutOfService", "since": "2026-11-25T11:50:00Z"}}  # fmt: skip
     board.put(Noun.ASSET, lathe, orjson.dumps(document))
     noon_ns = int(noon.timestamp()) * 10**9
-    with servers.postgres() as database:
-        ids = await register(database.dsn)
-        async with open_store(database.dsn) as store:
-            times = noon_ns - np.arange(1_000, dtype=np.int64)[::-1] * 11 * 10**9
-            await commit(store, ids[f"{lathe}/cycle-time"], times, 11.5 + 0.5 * np.sin(np.arange(1_000.0)))
-            parts = noon_ns - np.arange(500, dtype=np.int64)[::-1] * 13_400_000_000  # 269 an hour
-            await commit(store, ids[f"{packer}/good-count"], parts, np.arange(7_000.0, 7_500.0))
-        link = StoreLink(database.dsn)
-        running = asyncio.create_task(link.run())
-        await link.opened()
-        text = ScenarioText.model_validate({"title": "t", "under": "factory"})
-        setting, trust = await Surroundings(plant, board, link, lambda: noon)(text)
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+    ids = await register(database.dsn)
+    async with open_store(database.dsn) as store:
+        times = noon_ns - np.arange(1_000, dtype=np.int64)[::-1] * 11 * 10**9
+        await commit(store, ids[f"{lathe}/cycle-time"], times, 11.5 + 0.5 * np.sin(np.arange(1_000.0)))
+        parts = noon_ns - np.arange(500, dtype=np.int64)[::-1] * 13_400_000_000  # 269 an hour
+        await commit(store, ids[f"{packer}/good-count"], parts, np.arange(7_000.0, 7_500.0))
+    link = StoreLink(database.dsn)
+    running = asyncio.create_task(link.run())
+    await link.opened()
+    text = ScenarioText.model_validate({"title": "t", "under": "factory"})
+    setting, trust = await Surroundings(plant, board, link, lambda: noon)(text)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
     assert setting.start_at == noon
     assert setting.now[lathe].down_since_s == 600
     assert setting.learnt[lathe].cycle.mean_s == pytest.approx(11.5, rel=0.01)

@@ -1,7 +1,8 @@
 // The live feed: one WebSocket, states by asset path, reconnecting for ever. A signal per asset, so that only what
 // changed is drawn again.
 
-import { batch, signal, type Signal } from "@preact/signals";
+import { batch, effect, signal, type Signal } from "@preact/signals";
+import { loadSession, session } from "./session";
 import { fetchJson, type AssetState, type Frame, type Gateway, type Plant, type ScopeAlarms } from "./model";
 
 export type Link = "connecting" | "live" | "silent" | "lost";
@@ -18,6 +19,7 @@ const SILENT_AFTER_MS = 12_000;
 const RETRY_MS = [500, 1_000, 2_000, 5_000];
 let heardAt = 0;
 let tries = 0;
+let open: WebSocket | null = null;
 
 export function stateOf(path: string): Signal<AssetState | null> {
   let found = states.get(path);
@@ -51,7 +53,7 @@ function take(frame: Frame): void {
 function connect(): void {
   const address = new URL("v1/live", document.baseURI);
   address.protocol = address.protocol.replace("http", "ws");
-  const socket = new WebSocket(address);
+  const socket = (open = new WebSocket(address));
   socket.onopen = () => {
     tries = 0;
     heardAt = Date.now();
@@ -60,6 +62,7 @@ function connect(): void {
   socket.onmessage = (event) => take(JSON.parse(event.data));
   socket.onclose = () => {
     link.value = "lost";
+    void loadSession();
     setTimeout(connect, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
   };
 }
@@ -75,6 +78,17 @@ async function loadPlant(): Promise<void> {
 }
 
 export function start(): void {
+  let who: string | null | undefined;
+  effect(() => {
+    // somebody else sees something else: begin again
+    const now = session.value?.name;
+    if (who !== undefined && now !== who) {
+      open?.close();
+      void loadPlant();
+    }
+    who = now;
+  });
+  void loadSession();
   void loadPlant();
   connect();
   setInterval(() => {

@@ -6,6 +6,7 @@ import { AlarmCount, AlarmsView } from "./alarms";
 import { AssetView } from "./asset";
 import { link, now, plant, start, type Link } from "./live";
 import { Overview } from "./overview";
+import { Account, SignIn } from "./session";
 import "./style.css";
 
 const place = signal(decodeURIComponent(location.hash.replace(/^#\/?/, "")));
@@ -32,8 +33,10 @@ function App() {
         <span>{plant.value?.enterprise}</span>
         <AlarmCount />
         <span class={`link ${link.value}`} role="status"><i class="dot" />{LINK_WORDS[link.value]}</span>
+        <Account />
         <time>{new Date(now.value).toLocaleTimeString("en-GB")}</time>
       </header>
+      <SignIn />
       {place.value === ALARMS && !asset && <AlarmsView />}
       {place.value && place.value !== ALARMS && plant.value && !asset && <main class="empty">There is no asset “{place.value}”. <a href="#/">Back to the plant</a></main>}
       {asset?.level === "unit" ? <AssetView key={asset.path} asset={asset} /> : (!place.value || asset || (!plant.value && place.value !== ALARMS)) && <Overview under={asset?.path} />}
