@@ -15,7 +15,9 @@ test: environment check ## everything: checks, then every test on real parts
 	@sh setup/test-programs.sh
 	@$(VENV)/python setup/page.py
 	@$(VENV)/python setup/peers.py
-	NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -q tests/unit/test_kernel*.py tests/unit/test_monitor_engine.py tests/unit/test_state_view.py
+	@echo "the kernels once as plain Python, then everything on their machine code"
+	NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -q -n 2 -m "not many_samples" tests/unit/test_kernel*.py tests/unit/test_state_view.py
+	$(VENV)/twin prepare
 	$(VENV)/python -m pytest -n 2 $(ARGS)
 
 check: environment ## ruff, basedpyright, import-linter
