@@ -1,6 +1,6 @@
 # The two commands: `make demo` (from nothing to a running twin) and `make test` (from nothing to the whole suite passed).
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-quality chaos faults lock clean environment page
+.PHONY: help demo test check format bench bench-quality chaos faults docs lock clean environment page
 VENV := .venv/bin
 
 help: ## this list
@@ -53,6 +53,9 @@ environment:
 
 page: environment
 	@$(VENV)/python setup/page.py
+
+docs: environment ## docs/reference/configuration.md from the models that read the files
+	PYTHONPATH=. $(VENV)/python setup/configuration_page.py
 
 lock: environment ## resolve the dependencies anew
 	sh setup/lock.sh
