@@ -16,6 +16,7 @@ from starlette_compress import CompressMiddleware
 from api import errors, openapi, page
 from api.access.gate import Gate, every_route_has_a_rule
 from api.access.identify import Identities
+from api.access.oidc import Oidc
 from api.access.sign_in import SignIn
 from api.board import Board
 from api.deps import Parts, authorise
@@ -112,7 +113,8 @@ def _parts(settings: ApiSettings) -> Parts:
     loaded = load_plant(settings.plant)
     board, metrics = Board(), Metrics()
     link = StoreLink(settings.dsn)
-    gate = Gate(Identities(link, settings.access), settings.access, settings.allowed_origins)
+    oidc = Oidc(settings.access.oidc) if settings.access.oidc else None
+    gate = Gate(Identities(link, settings.access, oidc), settings.access, settings.allowed_origins)
     feed = LiveFeed(board, settings.broker, settings.live, metrics)
     return Parts(
         settings=settings,
@@ -121,6 +123,7 @@ def _parts(settings: ApiSettings) -> Parts:
         link=link,
         gate=gate,
         sign_in=SignIn(link, settings.access),
+        oidc=oidc,
         board=board,
         feed=feed,
         hub=Hub(board, feed, settings.live, metrics, loaded.revision),

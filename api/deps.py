@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from api.access.caller import Permit
 from api.access.gate import Gate
+from api.access.oidc import Oidc
 from api.access.sign_in import SignIn
 from api.board import Board
 from api.errors import ProblemError
@@ -32,6 +33,7 @@ class Parts:
     link: StoreLink
     gate: Gate
     sign_in: SignIn
+    oidc: Oidc | None
     board: Board
     feed: LiveFeed
     hub: Hub

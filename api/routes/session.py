@@ -1,15 +1,17 @@
 """`/v1/session`: who is signed in; signing in and out of the page; choosing a password."""
 
+import secrets
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from api.access.caller import Caller
-from api.access.cookies import drop_session, session_token, set_session
+from api.access.cookies import drop_flow, drop_session, flow_text, session_token, set_flow, set_session
 from api.access.gate import address_of
+from api.access.oidc import Oidc, read_flow, refused
 from api.access.sign_in import Attempt
 from api.access_documents import Credentials, PasswordChange, SessionModel
 from api.deps import Parts, PartsDep, PermitDep
@@ -78,6 +80,66 @@ async def sign_out(request: Request, parts: PartsDep) -> Response:
             await parts.link.store.audit.add(by, "session.closed", name)
         drop_session(response, request)
     return response
+
+
+@router.get(
+    "/session/oidc",
+    operation_id="startSingleSignOn",
+    summary="Sign in elsewhere",
+    status_code=303,
+    response_class=Response,
+    responses={303: {"description": "To the provider"}, **problems(401, 404, 503)},
+)
+async def start_oidc(request: Request, parts: PartsDep) -> Response:
+    """For a browser: to the provider of single sign-on and back to the callback."""
+    address, flow = await _oidc(parts).begin(_callback(request, parts))
+    response = Response(status_code=303, headers={**NO_STORE, "Location": address})
+    set_flow(response, request, flow.text())
+    return response
+
+
+@router.get(
+    "/session/oidc/callback",
+    operation_id="finishSingleSignOn",
+    summary="Back from single sign-on",
+    status_code=303,
+    response_class=Response,
+    responses={303: {"description": "Signed in; to the page"}, **problems(401, 403, 404, 422, 503)},
+)
+async def finish_oidc(
+    request: Request,
+    parts: PartsDep,
+    code: Annotated[str, Query(max_length=4_096, description="The provider's")] = "",
+    state: Annotated[str, Query(max_length=200, description="As it was sent")] = "",
+    error: Annotated[str, Query(max_length=200, description="Why the provider refuses")] = "",
+) -> Response:
+    """Only for the browser that began: its cookie holds the same `state`."""
+    oidc, flow = _oidc(parts), read_flow(flow_text(request))
+    if flow is None or not secrets.compare_digest(flow.state.encode(), state.encode()):
+        raise refused("this browser has not begun it, or too long ago")
+    if error or not code:
+        raise refused(f"the provider says {error or 'nothing'}")
+    caller = await oidc.finish(_callback(request, parts), flow, code)
+    by = By(caller.name, "single sign-on", address_of(request), request_id(request.scope))
+    token = await parts.sign_in.begin(caller.name, by, caller.grants)
+    response = Response(status_code=303, headers={**NO_STORE, "Location": "../../../"})
+    set_session(response, request, token, parts.sign_in.length_s)
+    drop_flow(response, request)
+    return response
+
+
+def _oidc(parts: Parts) -> Oidc:
+    if parts.oidc is None:
+        detail = "single sign-on is not configured"
+        raise ProblemError(404, "no-single-sign-on", detail, do="sign in with a password, or set access.oidc")
+    return parts.oidc
+
+
+def _callback(request: Request, parts: Parts) -> str:
+    """Where the provider sends the browser back to; it is registered there."""
+    given = parts.settings.access.oidc
+    address = given.address if given is not None else None
+    return (address or str(request.base_url)).rstrip("/") + "/v1/session/oidc/callback"
 
 
 @router.put(

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from twin.access.grants import Grant, parse_grants
 from twin.settings import Secret, Settings
@@ -21,7 +22,7 @@ GrantTexts = Annotated[tuple[str, ...], AfterValidator(_grants)]
 class OidcSettings(Settings):
     """Single sign-on by OpenID Connect: the page by the code flow, machines by tokens of the same issuer."""
 
-    issuer: str = Field(pattern=r"^https?://\S+$")  # where /.well-known/openid-configuration is below
+    issuer: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$")  # where /.well-known/openid-configuration is below
     client_id: str = Field(min_length=1)
     client_secret: Secret = ""  # empty: a public client, PKCE alone
     title: str = "single sign-on"  # on the page's button
@@ -32,6 +33,15 @@ class OidcSettings(Settings):
     roles: Mapping[str, GrantTexts] = {}  # value of that claim → grants, e.g. plant-engineers: [engineer:factory]
     address: str | None = None  # of this api as browsers see it; left out: as the request says
     timeout_s: float = Field(default=5.0, gt=0, le=60)
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        where = urlsplit(self.issuer)
+        if where.scheme != "https" and where.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError(f"{self.issuer} sends passwords and tokens without TLS; give its https:// address")
+        if self.audience == self.client_id:
+            raise ValueError("audience is the page's client_id: its ID tokens would open the api; give the api's own")
+        return self
 
     def grants(self, values: list[str]) -> tuple[Grant, ...]:
         """What these values of the claim give, each once."""
