@@ -146,7 +146,7 @@ async def test_a_machines_token_opens_what_its_claim_gives_and_no_other_does(api
     for forged in (
         await machine_token(issuer, "urn:somebody-else"),
         jwt.encode({"alg": "RS256"}, claims, RSAKey.generate_key(2048)),
-        jwt.encode({"alg": "HS256"}, claims, OctKey.import_key("page-secret")),
+        jwt.encode({"alg": "HS256"}, claims, OctKey.import_key("page-secret of sixteen bytes or more")),
         f"{head}.{body}.{signature[:-4]}AAAA",
         f"{head}.{body}.",
         "a.b.c",
