@@ -21,7 +21,6 @@ from api.access.sign_in import SignIn
 from api.board import Board
 from api.deps import Parts, authorise
 from api.feed import LiveFeed
-from api.history import Surroundings
 from api.hub import Hub
 from api.metrics import Metrics
 from api.routes import (
@@ -128,7 +127,7 @@ def _parts(settings: ApiSettings) -> Parts:
         feed=feed,
         hub=Hub(board, feed, settings.live, metrics, loaded.revision),
         metrics=metrics,
-        scenarios=Desk(loaded, Surroundings(loaded, board, link)),
+        scenarios=Desk(loaded, link),
         streams=asyncio.Semaphore(settings.series.max_streams),
     )
 

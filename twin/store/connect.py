@@ -27,7 +27,9 @@ from twin.store.notifications import Notifications
 from twin.store.plants import Plants
 from twin.store.production import Production
 from twin.store.risks import Risks
+from twin.store.rollups import Rollups
 from twin.store.samples import Samples
+from twin.store.scenarios import Scenarios
 from twin.store.sessions import Sessions
 from twin.store.states import States
 from twin.store.units import Units
@@ -60,6 +62,8 @@ class Store:
     sessions: Sessions
     keys: Keys
     audit: Audit
+    rollups: Rollups
+    scenarios: Scenarios
 
     @property
     def edition(self) -> Edition:
@@ -100,4 +104,6 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10, role: str =
             Sessions(database),
             Keys(database),
             Audit(database),
+            Rollups(database),
+            Scenarios(database),
         )

@@ -90,6 +90,9 @@ CREATE TRIGGER reclassification_audited AFTER INSERT ON reclassification
 CREATE TRIGGER maintenance_event_audited AFTER INSERT ON maintenance_event
    FOR EACH ROW EXECUTE FUNCTION audited('maintenance', 'asset');
 
+CREATE TRIGGER scenario_audited AFTER INSERT ON scenario
+   FOR EACH ROW EXECUTE FUNCTION audited('scenario', 'id');
+
 -- The api's own rights: it reads everything and writes what people say, never a sample. A role belongs to the server:
 -- another database may have made it, and a hosted server may not let us.
 DO $$
@@ -112,7 +115,7 @@ BEGIN
     ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO fabriquay_api;
     GRANT INSERT ON operator_action, reclassification, maintenance_event, audit TO fabriquay_api;
     GRANT INSERT, UPDATE ON account, api_key TO fabriquay_api;
-    GRANT INSERT, UPDATE, DELETE ON session, sign_in_failure TO fabriquay_api;
+    GRANT INSERT, UPDATE, DELETE ON session, sign_in_failure, scenario TO fabriquay_api;
 EXCEPTION WHEN insufficient_privilege OR undefined_object THEN
     RAISE NOTICE 'role fabriquay_api: %', SQLERRM;
 END $$;
