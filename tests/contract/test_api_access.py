@@ -38,6 +38,8 @@ from twin.errors import ConfigError
 from twin.store.connect import Store, open_store
 from twin.store.embedded import EmbeddedPostgres
 
+pytestmark = pytest.mark.timeout(300)
+
 CLOSED = LOOK.model_copy(update={"anonymous": "none"})
 CRANE = "terminal"
 
@@ -151,6 +153,7 @@ def refusal(answer: httpx.Response) -> str:
     return name if name in ("sign-in-needed", "not-allowed") else ""
 
 
+@pytest.mark.timeout(600)
 async def test_every_route_for_every_role_and_for_nobody(api: Api, database: EmbeddedPostgres, store: Store) -> None:
     alarm = await alarms(store).anomaly(START_NS)
     admin = await key_for(database, "admin")

@@ -6,6 +6,7 @@ Ctrl-C stops everything; a second start continues with the data of the first.
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import signal
 import socket
@@ -152,6 +153,7 @@ async def _start(
 
 async def _first_admin(dsn: str, status: "_Status") -> None:
     """At the first start of a folder: a user who may change things, told once."""
+    logging.getLogger("twin.store").setLevel(logging.WARNING)  # each part tells it in its own log
     async with open_store(dsn) as store:
         password = await first_admin(store)
     if password is not None:
