@@ -78,6 +78,16 @@ def run(config: Configuration = TWIN_YAML) -> None:
 
 
 @app.command()
+def prepare(plant: Annotated[Path, typer.Option(help="The plant model.")] = Path("configs/plant.yaml")) -> None:
+    """Compile the models now, a minute or two once per release; else the first `run` and what-if take that time."""
+    from twin.commands.prepare import prepare as prepare_parts
+
+    quiet()
+    for part in prepare_parts(plant):
+        typer.echo(f"{part.part}: ready after {part.took_s:.1f} s")
+
+
+@app.command()
 def learn(
     config: Configuration = TWIN_YAML,
     once: Annotated[bool, typer.Option("--once", help="One turn of each job now, then leave.")] = False,
