@@ -16,7 +16,7 @@ test: environment check ## everything: checks, then every test on real parts
 	@$(VENV)/python setup/page.py
 	@$(VENV)/python setup/peers.py
 	NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -q tests/unit/test_kernel*.py tests/unit/test_monitor_engine.py tests/unit/test_state_view.py
-	$(VENV)/python -m pytest -n 2 $(ARGS)
+	$(VENV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: environment ## ruff, basedpyright, import-linter
 	$(VENV)/ruff format --check .

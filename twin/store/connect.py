@@ -21,6 +21,7 @@ from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.notifications import Notifications
+from twin.store.past import PastStates
 from twin.store.plants import Plants
 from twin.store.production import Production
 from twin.store.risks import Risks
@@ -52,6 +53,7 @@ class Store:
     production: Production
     kpis: KpiBuckets
     units: Units
+    past: PastStates
 
     @property
     def edition(self) -> Edition:
@@ -88,4 +90,5 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Production(database),
             KpiBuckets(database),
             Units(database),
+            PastStates(database),
         )
