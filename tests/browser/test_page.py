@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 MILL = "factory/machining/mill-1"
 WAIT_MS = 30_000
+RESTARTED_MS = 120_000  # a process that was killed is there again, also on a machine that has other things to do
 
 
 def test_the_overview_shows_every_unit_live(page: Page) -> None:
@@ -53,10 +54,10 @@ def test_a_gateway_with_a_problem_says_so_in_words(page: Page, demo: Demo) -> No
     for fact in ("Waiting to be sent", "Dropped", "Device clocks", "Certificates", "Configuration"):
         expect(page.locator("[data-gateway] dt").filter(has_text=fact)).to_have_count(2)
     keep_picture(page, "gateways")
-    expect(page.locator(".problems li")).to_have_count(0, timeout=WAIT_MS)
+    expect(page.locator(".problems li")).to_have_count(0, timeout=RESTARTED_MS)
     demo.kill("plant")
-    expect(page.locator(".problems li")).to_contain_text("is down", timeout=WAIT_MS)
-    expect(page.locator(".problems li")).to_have_count(0, timeout=WAIT_MS)
+    expect(page.locator(".problems li").filter(has_text="is down").first).to_be_visible(timeout=WAIT_MS)
+    expect(page.locator(".problems li")).to_have_count(0, timeout=RESTARTED_MS)
 
 
 def test_an_unknown_asset_is_said_to_be_unknown(page: Page, demo: Demo) -> None:
@@ -68,7 +69,7 @@ def test_the_page_says_when_its_connection_is_lost_and_comes_back(page: Page, de
     expect(page.locator(".link")).to_have_text("live", timeout=WAIT_MS)
     demo.kill("api")
     expect(page.locator(".link")).to_contain_text("connection lost", timeout=WAIT_MS)
-    expect(page.locator(".link")).to_have_text("live", timeout=WAIT_MS)
+    expect(page.locator(".link")).to_have_text("live", timeout=RESTARTED_MS)
 
 
 def test_the_page_asks_nobody_but_the_api(browser: Browser, demo: Demo) -> None:
@@ -152,7 +153,7 @@ def test_the_slider_moves_the_whole_page_to_the_past_and_back(page: Page, demo: 
     slider.focus()
     page.keyboard.press("ArrowLeft")
     expect(page).not_to_have_url(re.compile(re.escape(instant[:19])))
-    page.get_by_role("link", name="Machining").click()
+    page.get_by_role("navigation", name="where").get_by_role("link", name="Machining").click()
     expect(banner).to_be_visible()  # links keep the instant
     page.get_by_role("button", name="Back to live").click()
     expect(banner).to_have_count(0)

@@ -51,13 +51,13 @@ export function PlaybackBar() {
   return (
     <footer class={`playback ${at.value === null ? "" : "on"}`} aria-label="Playback">
       <span class="spans" role="group" aria-label="how far the slider reaches">{SPANS.map(([label, length]) => <button type="button" key={label} aria-pressed={length === seconds} onClick={() => setSeconds(length)}>{label}</button>)}</span>
-      <button type="button" aria-label="one minute back" onClick={() => step(-60)}>−1 min</button>
+      <button type="button" title="one minute back" onClick={() => step(-60)}>−1 min</button>
       <input
         type="range" min={-seconds} max={0} step={seconds / 3_600} value={-back} aria-label="Shown instant" data-playback
         aria-valuetext={back < 1 ? "live" : `${span(back)} ago`}
         onInput={(event) => move(-Number(event.currentTarget.value))}
       />
-      <button type="button" aria-label="one minute forward" disabled={at.value === null} onClick={() => step(60)}>+1 min</button>
+      <button type="button" title="one minute forward" disabled={at.value === null} onClick={() => step(60)}>+1 min</button>
       <output>{back < 1 ? "live" : `${span(back)} ago`}</output>
       {at.value !== null && (
         <span class="spans" role="group" aria-label="speed of playback">
