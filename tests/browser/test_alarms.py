@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 def test_the_overview_counts_alarms_and_leads_to_the_list(page: Page) -> None:
     count = page.locator("header.top .alarm-count")
-    expect(count).to_have_text(re.compile(r"[1-9]\d* alarms?"), timeout=2 * WAIT_MS)
+    expect(count).to_have_text(re.compile(r"[1-9]\d* alarms?"), timeout=4 * WAIT_MS)
     keep_picture(page, "overview-alarms")
     count.click()
     expect(page.locator("tr.alarm").first).to_be_visible(timeout=WAIT_MS)

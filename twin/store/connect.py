@@ -25,7 +25,9 @@ from twin.store.past import PastStates
 from twin.store.plants import Plants
 from twin.store.production import Production
 from twin.store.risks import Risks
+from twin.store.rollups import Rollups
 from twin.store.samples import Samples
+from twin.store.scenarios import Scenarios
 from twin.store.states import States
 from twin.store.units import Units
 
@@ -54,6 +56,8 @@ class Store:
     kpis: KpiBuckets
     units: Units
     past: PastStates
+    rollups: Rollups
+    scenarios: Scenarios
 
     @property
     def edition(self) -> Edition:
@@ -91,4 +95,6 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             KpiBuckets(database),
             Units(database),
             PastStates(database),
+            Rollups(database),
+            Scenarios(database),
         )

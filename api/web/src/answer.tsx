@@ -44,6 +44,8 @@ export function AnswerView({ scenario, answer }: { scenario: Scenario; answer: A
           </tbody>
         </table>
         <div>
+          <Sensitivity answer={answer} titleOf={titleOf} />
+          {answer.takeovers.map((one) => <p key={one.asset}>{one.words}</p>)}
           {dry.length > 0 && (
             <table>
               <caption>Who runs dry</caption>
@@ -55,6 +57,20 @@ export function AnswerView({ scenario, answer }: { scenario: Scenario; answer: A
         </div>
       </div>
     </div>
+  );
+}
+
+/** What each likely bottleneck would bring if it were faster. */
+function Sensitivity({ answer, titleOf }: { answer: Answer; titleOf: (path: string) => string }) {
+  const most = Math.max(...answer.sensitivity.map((one) => one.gain_per_h), 1e-9);
+  if (!answer.sensitivity.length) return null;
+  const sure = Object.values(answer.bottlenecks).filter((asset) => asset !== null);
+  return (
+    <table data-sensitivity={answer.sensitivity.length}>
+      <caption>What would help most <small>{sure.length ? `surely ${sure.map(titleOf).join(", ")}` : "nothing is certain"}</small></caption>
+      <thead><tr><th>10 % faster</th><th>brings per hour</th><th>surely between</th></tr></thead>
+      <tbody>{answer.sensitivity.map((one) => <tr key={one.asset}><td>{titleOf(one.asset)}</td><td><span class="sharebar"><meter min={0} max={most} value={Math.max(one.gain_per_h, 0)} aria-hidden="true" /> {number(one.gain_per_h)}</span></td><td>{number(one.low)} and {number(one.high)}</td></tr>)}</tbody>
+    </table>
   );
 }
 

@@ -164,8 +164,11 @@ export type Answer = {
     asset: string; base_busy: number; busy: number; down: number; blocked: number; base_bottleneck: number; bottleneck: number;
     starves_after_s: number | null; recovers_after_s: number | null;
   }[];
+  sensitivity: { asset: string; gain_per_h: number; low: number; high: number }[];
+  bottlenecks: Record<string, string | null>;
+  takeovers: { asset: string; words: string }[];
 };
-export type Scenario = { id: string; title: string; state: "waiting" | "running" | "done" | "failed"; progress: number; seconds: number; detail: string; answer: Answer | null };
+export type Scenario = { id: string; title: string; state: "waiting" | "running" | "done" | "failed"; phase: string; progress: number; seconds: number; detail: string; answer: Answer | null };
 export type Accuracy = { asset: string[]; by: string[]; days_ahead: number[]; count: number[]; inside_50: number[]; inside_80: number[]; inside_95: number[]; mase: (number | null)[] };
 
 /** A table: columns of equal length. */

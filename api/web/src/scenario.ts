@@ -77,10 +77,10 @@ export function titleOf(draft: Draft, plant: Plant): string {
 }
 
 /** Post it and wait; `told` hears how far it is. */
-export async function run(body: object, told: (progress: number, state: string) => void): Promise<Scenario> {
+export async function run(body: object, told: (progress: number, phase: string) => void): Promise<Scenario> {
   let scenario = await fetchJson<Scenario>("v1/scenarios", body);
   while (scenario.state === "waiting" || scenario.state === "running") {
-    told(scenario.progress, scenario.state);
+    told(scenario.progress, scenario.state === "waiting" ? "waits for others" : scenario.phase);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     scenario = await fetchJson<Scenario>(`v1/scenarios/${scenario.id}`);
   }

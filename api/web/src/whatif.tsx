@@ -6,7 +6,6 @@ import { Downtime } from "./downtime";
 import { plant } from "./live";
 import type { Scenario } from "./model";
 import { KINDS, candidates, document, newChange, run, titleOf, type Change, type ChangeKind, type Draft } from "./scenario";
-import { Sensitivity } from "./sensitivity";
 
 const HORIZONS = [8, 12, 24, 72, 168];
 const REPLICATIONS = [200, 500, 1_000, 5_000];
@@ -15,7 +14,7 @@ export function WhatIf({ site }: { site: string }) {
   const known = plant.value!;
   const fresh: Draft = { under: site, horizon_h: 12, replications: 500, changes: [] };
   const [draft, setDraft] = useState(fresh);
-  const [progress, setProgress] = useState<number | null>(null);
+  const [progress, setProgress] = useState<{ share: number; phase: string } | null>(null);
   const [problem, setProblem] = useState("");
   const [scenario, setScenario] = useState<Scenario | null>(null);
   useEffect(() => {
@@ -33,9 +32,9 @@ export function WhatIf({ site }: { site: string }) {
   const remove = (id: number) => setDraft((before) => ({ ...before, changes: before.changes.filter((one) => one.id !== id) }));
   const simulate = async () => {
     setProblem("");
-    setProgress(0);
+    setProgress({ share: 0, phase: "" });
     try {
-      setScenario(await run(document(draft, titleOf(draft, known)), setProgress));
+      setScenario(await run(document(draft, titleOf(draft, known)), (share, phase) => setProgress({ share, phase })));
     } catch (error) {
       setProblem((error as Error).message);
     }
@@ -54,16 +53,13 @@ export function WhatIf({ site }: { site: string }) {
           {Object.entries(KINDS).map(([kind, word]) => <option key={kind} value={kind} disabled={!candidates(kind as ChangeKind, known, site).length}>{word}</option>)}
         </select></label>
         <button type="button" class="primary" disabled={progress !== null} onClick={simulate}>Simulate</button>
-        {progress !== null && <progress max={1} value={progress} aria-label="progress of the simulation" />}
+        {progress !== null && <span role="status"><progress max={1} value={progress.share} aria-label="progress of the simulation" /> {progress.phase}</span>}
         {draft.changes.length > 0 && <button type="button" onClick={() => setDraft({ ...draft, changes: [] })}>Clear</button>}
       </div>
       {draft.changes.length > 0 && <ul class="changes">{draft.changes.map((one) => <ChangeRow key={one.id} one={one} site={site} edit={edit} remove={remove} />)}</ul>}
       {problem && <p class="problem" role="alert">{problem}</p>}
       {scenario?.answer && (
-        <>
-          <AnswerView scenario={scenario} answer={scenario.answer} />
-          <Sensitivity key={scenario.id} draft={draft} answer={scenario.answer} />
-        </>
+        <AnswerView scenario={scenario} answer={scenario.answer} />
       )}
     </section>
   );
