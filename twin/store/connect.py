@@ -21,10 +21,13 @@ from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.notifications import Notifications
+from twin.store.past import PastStates
 from twin.store.plants import Plants
 from twin.store.production import Production
 from twin.store.risks import Risks
+from twin.store.rollups import Rollups
 from twin.store.samples import Samples
+from twin.store.scenarios import Scenarios
 from twin.store.states import States
 from twin.store.units import Units
 
@@ -52,6 +55,9 @@ class Store:
     production: Production
     kpis: KpiBuckets
     units: Units
+    past: PastStates
+    rollups: Rollups
+    scenarios: Scenarios
 
     @property
     def edition(self) -> Edition:
@@ -88,4 +94,7 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Production(database),
             KpiBuckets(database),
             Units(database),
+            PastStates(database),
+            Rollups(database),
+            Scenarios(database),
         )

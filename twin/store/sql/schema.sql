@@ -385,6 +385,12 @@ CREATE TABLE public.remaining_life (
     CONSTRAINT remaining_life_check1 CHECK ((high >= hours))
 );
 
+CREATE TABLE public.retention (
+    tier text NOT NULL,
+    kind text NOT NULL,
+    kept_from timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.risk (
     asset text NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -403,6 +409,46 @@ CREATE TABLE public.risk (
     CONSTRAINT risk_horizon_h_check CHECK ((horizon_h > (0)::double precision)),
     CONSTRAINT risk_p_check CHECK (((p >= (0)::double precision) AND (p <= (1)::double precision)))
 );
+
+CREATE TABLE public.rollup_day (
+    start_at timestamp with time zone NOT NULL,
+    low double precision,
+    high double precision,
+    mean double precision,
+    first double precision,
+    last double precision,
+    covered_s double precision NOT NULL,
+    signal integer NOT NULL,
+    samples integer NOT NULL,
+    good integer NOT NULL
+);
+
+CREATE TABLE public.rollup_hour (
+    start_at timestamp with time zone NOT NULL,
+    low double precision,
+    high double precision,
+    mean double precision,
+    first double precision,
+    last double precision,
+    covered_s double precision NOT NULL,
+    signal integer NOT NULL,
+    samples integer NOT NULL,
+    good integer NOT NULL
+);
+
+CREATE TABLE public.rollup_minute (
+    start_at timestamp with time zone NOT NULL,
+    low double precision,
+    high double precision,
+    mean double precision,
+    first double precision,
+    last double precision,
+    covered_s double precision NOT NULL,
+    signal integer NOT NULL,
+    samples integer NOT NULL,
+    good integer NOT NULL
+)
+PARTITION BY RANGE (start_at);
 
 CREATE TABLE public.sample (
     "time" timestamp with time zone NOT NULL,
@@ -423,6 +469,25 @@ CREATE TABLE public.sample_text (
     signal integer NOT NULL,
     quality smallint NOT NULL,
     text text NOT NULL
+);
+
+CREATE TABLE public.scenario (
+    id uuid NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    question jsonb NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    phase text DEFAULT ''::text NOT NULL,
+    done integer DEFAULT 0 NOT NULL,
+    total integer NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    held_until timestamp with time zone,
+    base_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    seconds double precision DEFAULT 0 NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    answer jsonb,
+    CONSTRAINT scenario_check CHECK (((answer IS NOT NULL) = (state = 'done'::text))),
+    CONSTRAINT scenario_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text, 'failed'::text])))
 );
 
 CREATE TABLE public.signal (
@@ -547,14 +612,29 @@ ALTER TABLE ONLY public.rejected
 ALTER TABLE ONLY public.remaining_life
     ADD CONSTRAINT remaining_life_pkey PRIMARY KEY (asset, at);
 
+ALTER TABLE ONLY public.retention
+    ADD CONSTRAINT retention_pkey PRIMARY KEY (tier, kind);
+
 ALTER TABLE ONLY public.risk
     ADD CONSTRAINT risk_pkey PRIMARY KEY (asset, at, horizon_h);
+
+ALTER TABLE ONLY public.rollup_day
+    ADD CONSTRAINT rollup_day_pkey PRIMARY KEY (signal, start_at);
+
+ALTER TABLE ONLY public.rollup_hour
+    ADD CONSTRAINT rollup_hour_pkey PRIMARY KEY (signal, start_at);
+
+ALTER TABLE ONLY public.rollup_minute
+    ADD CONSTRAINT rollup_minute_pkey PRIMARY KEY (signal, start_at);
 
 ALTER TABLE ONLY public.sample
     ADD CONSTRAINT sample_pkey PRIMARY KEY (signal, "time");
 
 ALTER TABLE ONLY public.sample_text
     ADD CONSTRAINT sample_text_pkey PRIMARY KEY (signal, "time");
+
+ALTER TABLE ONLY public.scenario
+    ADD CONSTRAINT scenario_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.signal
     ADD CONSTRAINT signal_path_key UNIQUE (path);
@@ -574,6 +654,8 @@ ALTER TABLE ONLY public.watermark
 CREATE INDEX alarm_at ON public.alarm USING btree (at, id);
 
 CREATE INDEX alarm_transition_at ON public.alarm_transition USING btree (at);
+
+CREATE INDEX batch_committed_at ON public.batch USING btree (committed_at);
 
 CREATE INDEX finding_asset ON public.finding USING btree (asset, since_at);
 
@@ -600,6 +682,10 @@ CREATE INDEX risk_at ON public.risk USING btree (at);
 CREATE INDEX sample_batch ON ONLY public.sample USING brin (batch) WITH (pages_per_range='16');
 
 CREATE INDEX sample_text_batch ON public.sample_text USING btree (batch);
+
+CREATE INDEX scenario_asked ON public.scenario USING btree (asked_at DESC, id);
+
+CREATE INDEX scenario_open ON public.scenario USING btree (asked_at) WHERE (state = ANY (ARRAY['waiting'::text, 'running'::text]));
 
 CREATE TRIGGER alarm_transition_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.alarm_transition FOR EACH STATEMENT EXECUTE FUNCTION public.kept_for_ever();
 
