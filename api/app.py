@@ -28,6 +28,7 @@ from api.routes import (
     alarms,
     assets,
     audit,
+    findings,
     forecasts,
     gateways,
     health,
@@ -80,6 +81,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     for routes in (
         plant,
         assets,
+        findings,
         signals,
         scenarios,
         alarm_figures,

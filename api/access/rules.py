@@ -64,6 +64,7 @@ RULES: dict[str, Rule] = {
     "GET /v1/assets/{path:path}/risk": Rule(_LOOK, Where.NAMED),
     "GET /v1/risk": Rule(_LOOK),
     "GET /v1/risk/reliability": Rule(_LOOK),
+    "GET /v1/findings": Rule(_LOOK, Where.NAMED),
     "GET /v1/kpis": Rule(_LOOK, Where.NAMED),
     "GET /v1/bottlenecks": Rule(_LOOK, Where.NAMED),
     "GET /v1/lineage": Rule(_LOOK, Where.NAMED),
@@ -77,7 +78,7 @@ RULES: dict[str, Rule] = {
     "GET /v1/scenarios": Rule(_LOOK),
     "GET /v1/scenarios/{id}": Rule(_LOOK, Where.INSIDE),
     "POST /v1/scenarios": Rule(_PLAN, Where.INSIDE),
-    "POST /v1/alarms/replay": Rule(_ACT, Where.INSIDE),
+    "POST /v1/alarms/replay": Rule(_LOOK, Where.INSIDE),  # it changes nothing
     **{
         f"POST /v1/alarms/{{alarm:uuid}}/{action}": Rule(_ACT, Where.INSIDE)
         for action in ("acknowledge", "confirm", "reset", "shelve", "unshelve", "comment", "verdict")

@@ -9,8 +9,10 @@ from fastapi.responses import Response
 from api.deps import PartsDep, PermitDep
 from api.documents import PlantModel
 from api.openapi import problems
+from api.plan_rates import plan_rates
 from twin.access.grants import EVERYWHERE, covers
 from twin.access.secrets import digest
+from twin.plant.calendar import Calendar
 from twin.plant.tree import Asset, Plant, Signal
 
 router = APIRouter(prefix="/v1", tags=["plant"])
@@ -41,14 +43,18 @@ def to_json(plant: Plant, roots: tuple[str, ...] = (EVERYWHERE,)) -> bytes:
     """The plant at and below these paths, and what stands above them, as a JSON document."""
     seen = {asset.path for asset in plant.assets if any(covers(root, asset.path) for root in roots)}
     above = {asset.path for asset in plant.assets if any(root.startswith(f"{asset.path}/") for root in roots)}
+    rates = plan_rates(plant)
     return orjson.dumps(
         {
             "enterprise": plant.enterprise,
             "title": plant.title,
             "revision": plant.revision,
             "assets": [
-                _asset(plant, asset, signals=asset.path in seen) for asset in plant.assets if asset.path in seen | above
+                _asset(plant, asset, rates.get(asset.path), signals=asset.path in seen)
+                for asset in plant.assets
+                if asset.path in seen | above
             ],
+            "calendars": {name: _calendar(one) for name, one in plant.calendars.items()},
             "flow": [
                 {"source": link.source, "target": link.target, "buffer": link.buffer}
                 for link in plant.flow
@@ -58,8 +64,12 @@ def to_json(plant: Plant, roots: tuple[str, ...] = (EVERYWHERE,)) -> bytes:
     )
 
 
-def _asset(plant: Plant, asset: Asset, *, signals: bool) -> dict[str, Any]:
-    buffer = plant.buffers.get(asset.path)
+def _calendar(calendar: Calendar) -> dict[str, list[str]]:
+    return {"shifts": [one.name for one in calendar.patterns], "stops": [one.title for one in calendar.stops]}
+
+
+def _asset(plant: Plant, asset: Asset, plan_per_h: float | None, *, signals: bool) -> dict[str, Any]:
+    buffer, work = plant.buffers.get(asset.path), plant.work.get(asset.path)
     return {
         "path": asset.path,
         "name": asset.name,
@@ -68,6 +78,10 @@ def _asset(plant: Plant, asset: Asset, *, signals: bool) -> dict[str, Any]:
         "type": asset.type,
         "parent": asset.parent,
         "capacity": buffer.capacity if buffer else None,
+        "duty": work.duty if work else None,
+        "servers": work.servers if work else None,
+        "plan_per_h": None if plan_per_h is None else round(plan_per_h, 2),
+        "calendar": asset.calendar,
         "signals": [_signal(plant.signal(path)) for path in asset.signals] if signals else [],
     }
 

@@ -97,6 +97,8 @@ def may(route: str, role: Role) -> bool:
         return True
     if path.startswith(FOR_ADMINS):
         return False
+    if route == "POST /v1/alarms/replay":
+        return role is not Role.GATEWAY
     if route == "POST /v1/scenarios":
         return role in (Role.PLANNER, Role.ENGINEER)
     if method not in ("GET", "WS"):
@@ -121,7 +123,7 @@ BODIES: dict[str, Any] = {
     },
 }  # fmt: skip
 BODIES["POST /v1/alarms/{alarm:uuid}/verdict"] = {"comment": "c", "verdict": "real"}
-QUERIES = {"GET /v1/lineage": "asset", "GET /v1/maintenance-events": "asset"}
+QUERIES = {"GET /v1/findings": "asset", "GET /v1/lineage": "asset", "GET /v1/maintenance-events": "asset"}
 
 
 async def ask(api: Api, route: str, places: dict[str, str], headers: dict[str, str]) -> httpx.Response:

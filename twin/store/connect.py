@@ -24,6 +24,7 @@ from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.notifications import Notifications
+from twin.store.past import PastStates
 from twin.store.plants import Plants
 from twin.store.production import Production
 from twin.store.risks import Risks
@@ -62,6 +63,7 @@ class Store:
     sessions: Sessions
     keys: Keys
     audit: Audit
+    past: PastStates
     rollups: Rollups
     scenarios: Scenarios
 
@@ -104,6 +106,7 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10, role: str =
             Sessions(database),
             Keys(database),
             Audit(database),
+            PastStates(database),
             Rollups(database),
             Scenarios(database),
         )
