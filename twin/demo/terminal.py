@@ -139,7 +139,8 @@ class Terminal:
             capacity = plant.buffers[asset.path].capacity if asset.path in plant.buffers else 200
             slots = self.slots[at :: len(assets)]
             crane = YardCrane(asset.path, self.rng, (60.0 + 130 * at, 140.0), capacity, slots)
-            crane.block = [self.registry.new(leaves_by_ship=at % 2 == 0) for at in range(min(_BLOCK_START, capacity))]
+            for number in range(min(_BLOCK_START, capacity)):
+                crane.stack(self.registry.new(leaves_by_ship=number % 2 == 0))
             cranes.append(crane)
         return cranes
 

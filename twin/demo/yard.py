@@ -22,6 +22,7 @@ class YardCrane(Crane):
         self.capacity: int = capacity
         self.slots: list[ReeferSlot] = slots
         self.block: list[Container] = []
+        self.level: int = 0  # boxes in the block
         self.promised: int = 0  # export boxes that carriers are on their way for
         self.carriers: list[Carrier] = []
         self.trucks: list[Truck] = []
@@ -37,7 +38,18 @@ class YardCrane(Crane):
     @property
     def room(self) -> int:
         """Free places in the block, those on their way counted as taken."""
-        return self.capacity - boxes(self.block) - boxes(one.load for one in self.carriers)
+        return self.capacity - self.level - boxes(one.load for one in self.carriers)
+
+    def stack(self, lot: Container) -> None:
+        """Into the block."""
+        self.block.append(lot)
+        self.level += lot.boxes
+
+    def unstack(self, at: int) -> Container:
+        """Out of the block."""
+        lot = self.block.pop(at)
+        self.level -= lot.boxes
+        return lot
 
     def exports(self) -> int:
         """Boxes for ships that nobody has been promised yet."""
@@ -54,7 +66,7 @@ class YardCrane(Crane):
             if carrier.there and (carrier.load is not None) == (carrier.task == "store"):
                 return self.serve_carrier(carrier)
         for truck in self.trucks:
-            if truck.load is not None and len(self.block) < self.capacity:
+            if truck.load is not None and self.level + truck.load.boxes <= self.capacity:
                 self.truck_in_hand = truck
                 return self.move(_TRUCK_SIDE_M, "pick_from_truck", self.cell(), "put_into_block")
             if truck.load is None and self.imports_here():
@@ -87,7 +99,7 @@ class YardCrane(Crane):
 
     def pick_above(self) -> bool:
         """The box that stands in the way; any box of the block will do."""
-        self.load = self.block.pop(-1)
+        self.load = self.unstack(-1)
         return True
 
     def count_move(self) -> None:
@@ -135,14 +147,14 @@ class YardCrane(Crane):
         if self.load is not None and self.load.reefer and slot is not None:
             slot.plug(self.load)
         elif self.load is not None:
-            self.block.append(self.load)
+            self.stack(self.load)
         self.load = None
         return True
 
     def pick_export(self) -> bool:
         """The box that was promised to the carrier."""
         index = next(at for at, one in enumerate(self.block) if one.leaves_by_ship)
-        self.load = self.block.pop(index)
+        self.load = self.unstack(index)
         self.promised -= 1
         return True
 
@@ -161,7 +173,7 @@ class YardCrane(Crane):
             self.taken = slot.unplug()
             return
         index = next(at for at, one in enumerate(self.block) if not one.leaves_by_ship)
-        self.taken = self.block.pop(index)
+        self.taken = self.unstack(index)
 
     def pick_reserved(self) -> bool:
         """Lock onto the box that was set aside."""
@@ -192,4 +204,4 @@ class YardCrane(Crane):
     def physics(self, dt_s: float, hoist_m_s: float, trolley_m_s: float) -> None:
         """Gantry and block on top."""
         super().physics(dt_s, hoist_m_s, trolley_m_s)
-        self.values |= {"gantry-position": self.gantry_m, "block-level": boxes(self.block)}
+        self.values |= {"gantry-position": self.gantry_m, "block-level": self.level}
