@@ -19,6 +19,7 @@ from api.access.identify import Identities
 from api.access.oidc import Oidc
 from api.access.sign_in import SignIn
 from api.board import Board
+from api.confirmation import Confirmer
 from api.deps import Parts, authorise
 from api.feed import LiveFeed
 from api.hub import Hub
@@ -130,6 +131,7 @@ def _parts(settings: ApiSettings) -> Parts:
         hub=Hub(board, feed, settings.live, metrics, loaded.revision),
         metrics=metrics,
         scenarios=Desk(loaded, link),
+        confirmer=Confirmer(loaded),
         streams=asyncio.Semaphore(settings.series.max_streams),
     )
 

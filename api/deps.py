@@ -13,6 +13,7 @@ from api.access.gate import Gate
 from api.access.oidc import Oidc
 from api.access.sign_in import SignIn
 from api.board import Board
+from api.confirmation import Confirmer
 from api.errors import ProblemError
 from api.feed import LiveFeed
 from api.hub import Hub
@@ -39,6 +40,7 @@ class Parts:
     hub: Hub
     metrics: Metrics
     scenarios: Desk
+    confirmer: Confirmer
     streams: asyncio.Semaphore  # places for CSV and Arrow downloads
 
     def asset(self, path: str) -> Asset:
