@@ -1,4 +1,4 @@
-"""`GET /v1/signals/{path}/series`: the samples of one signal, as JSON, CSV, an Arrow stream, Parquet or a spreadsheet."""
+"""`GET /v1/signals/{path}/series`: the samples of one signal, as JSON, CSV, Arrow, Parquet or a spreadsheet."""
 
 import asyncio
 import time
