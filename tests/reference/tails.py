@@ -55,7 +55,8 @@ class Stream:
         first, second = self.moments(k)
         beyond = self.above(k)
         shape = min(max(2 - first / (first - second), -0.5), 0.5)
-        shape = min(max((beyond * shape + 10 * 0.1) / (beyond + 10), 0), 0.5)
+        shape = (beyond * shape + 10 * 0.1) / (beyond + 10)
+        shape = min(max(shape + (1 + shape) / math.sqrt(beyond + 10), 0), 0.5)
         return k, shape, first * (1 - shape)
 
     def p(self, score):
@@ -65,4 +66,5 @@ class Stream:
             return (1 + self.above(bin_of(ratio))) / (len(self.bins) + 1)
         beyond = (ratio - EDGES[k]) / scale
         left = math.exp(-beyond) if shape < 1e-6 else math.pow(1 + shape * beyond, -1 / shape)
-        return max(self.above(k) / len(self.bins) * left, 1e-30)
+        counted = self.above(bin_of(ratio) + 1) / (len(self.bins) + 1)
+        return max(self.above(k) / len(self.bins) * left, counted, 1e-30)

@@ -18,6 +18,7 @@ from twin.learn.kpi_buckets import kpi_buckets
 from twin.learn.outlook import outlook_of
 from twin.learn.risk_jobs import RiskStore, risk_score, risk_train
 from twin.learn.run import chosen, run_learn, run_once
+from twin.learn.stretches import fit_all_stretches
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
 from twin.store.connect import Store, open_store
@@ -38,6 +39,7 @@ def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, setting
     jobs = [
         kpi_buckets(plant, KpiStore(store)),
         fit_banks(plant, signal_ids, store),
+        fit_all_stretches(plant, signal_ids, store),
         risk_train(plant, risk, settings.risk),
         risk_score(plant, risk, settings.risk),
         *forecast_jobs(plant, store.production, _faults(store), store.forecasts),

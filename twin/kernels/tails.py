@@ -20,6 +20,9 @@ FULL = 8192  # blocks (57 days); then all counts are halved: what is old is forg
 TAIL_SHARE = 0.1  # of the blocks lies beyond the threshold of the tail
 TAIL_LEAST = 10  # blocks beyond it
 SHAPE_PRIOR, SHAPE_WEIGHT = 0.1, 10.0  # weight in blocks
+SHAPE_DOUBT = (
+    1.0  # standard errors, (1 + shape) / √n, that the shape is taken heavier: what is little known is believed less
+)
 SHAPE_MAX = 0.5  # below 0 a tail would end where the data end: never taken
 
 LEAST_P = 1.0e-30
@@ -73,6 +76,7 @@ def fit(tail: Record) -> None:
     rest = first - second  # a0 - 2 a1 with a1 = ∫ S² / 2
     shape = 2.0 - first / rest if rest > 0.0 else SHAPE_MAX
     shape = (beyond * min(max(shape, -SHAPE_MAX), SHAPE_MAX) + SHAPE_WEIGHT * SHAPE_PRIOR) / (beyond + SHAPE_WEIGHT)
+    shape += SHAPE_DOUBT * (1.0 + shape) / math.sqrt(beyond + SHAPE_WEIGHT)
     shape = min(max(shape, 0.0), SHAPE_MAX)
     tail["threshold"] = k
     tail["shape"] = shape
@@ -103,6 +107,12 @@ def observe(tail: Record, greatest: float) -> None:
 
 
 @compiled
+def counted(tail: Record, k: int) -> float:
+    """The share of blocks that have surely reached more than a score in bin k: no tail says less."""
+    return float(tail["above"][k + 1]) / (float(tail["n"]) + 1.0) if k + 1 < TAIL_BINS else 0.0
+
+
+@compiled
 def p_value(tail: Record, score: float) -> float:
     """The chance that a block without a fault reaches `score`; 1 while too few blocks are known."""
     n = int(tail["n"])
@@ -116,7 +126,8 @@ def p_value(tail: Record, score: float) -> float:
         return (1.0 + float(tail["above"][bin_of(ratio)])) / (n + 1.0)
     shape, scale = float(tail["shape"]), float(tail["scale"])
     exponent = -beyond / scale if shape < 1e-6 else -math.log(1.0 + shape * beyond / scale) / shape
-    return max(float(tail["above"][k]) / n * math.exp(max(exponent, -80.0)), LEAST_P)
+    fitted = float(tail["above"][k]) / n * math.exp(max(exponent, -80.0))
+    return max(fitted, counted(tail, bin_of(ratio)), LEAST_P)
 
 
 @compiled
@@ -134,9 +145,10 @@ def limit(tail: Record, p: float) -> float:
         return EDGES[k] * unit
     shape, scale = float(tail["shape"]), float(tail["scale"])
     fall = math.log(reached / p)
-    if shape < 1e-6:
-        return (EDGES[k] + scale * fall) * unit
-    return (EDGES[k] + scale / shape * (math.exp(shape * fall) - 1.0)) * unit
+    fitted = scale * fall if shape < 1e-6 else scale / shape * (math.exp(shape * fall) - 1.0)
+    while counted(tail, k) > p:
+        k += 1
+    return max(EDGES[int(tail["threshold"])] + fitted, EDGES[k]) * unit
 
 
 @compiled

@@ -24,6 +24,9 @@ class Detector(StrEnum):
     NOISE = "noise"  # noisier or quieter than it was
     STALE = "stale"  # silent while the rest of the asset speaks
     MULTIVARIATE = "multivariate"  # the values of an asset do not go together as they used to
+    SUB_PCA = "sub-pca"  # the last stretch has a shape that the usual cycles do not explain
+    CODEBOOK = "codebook"  # it has none of the usual shapes
+    LEFT_PROFILE = "left-profile"  # nothing like it was there before
 
 
 class Health(StrEnum):
