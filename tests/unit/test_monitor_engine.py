@@ -58,6 +58,13 @@ def test_the_split_test_sees_findings_and_transitions():
     assert {finding.detector for finding in judged.findings} >= {Detector.RANGE, Detector.SPIKE}
 
 
+def test_a_signal_without_any_good_value_has_no_baseline_to_leave():
+    rows = [(*row[:3], Quality.BAD) for row in random_rows(0, 600) if row[0] == SAW["current"]]
+    findings = engine().push(batch(rows)).findings
+    assert {finding.detector for finding in findings} == {Detector.QUALITY}
+    assert {(finding.evidence.centre, finding.evidence.spread) for finding in findings} == {(None, None)}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_killed_and_restored_at_any_batch_equals_an_uninterrupted_run(seed):
     chance = random.Random(seed)

@@ -78,6 +78,16 @@ def run(config: Configuration = TWIN_YAML) -> None:
 
 
 @app.command()
+def prepare(plant: Annotated[Path, typer.Option(help="The plant model.")] = Path("configs/plant.yaml")) -> None:
+    """Compile the models now, a minute or two once per release; else the first `run` and what-if take that time."""
+    from twin.commands.prepare import prepare as prepare_parts
+
+    quiet()
+    for part in prepare_parts(plant):
+        typer.echo(f"{part.part}: ready after {part.took_s:.1f} s")
+
+
+@app.command()
 def learn(
     config: Configuration = TWIN_YAML,
     once: Annotated[bool, typer.Option("--once", help="One turn of each job now, then leave.")] = False,
@@ -209,7 +219,12 @@ def demo(
 @app.command()
 def whatif(
     scenarios: Annotated[list[Path], typer.Argument(help="Scenario files; examples are in configs/scenarios.")],
-    plant: Annotated[Path, typer.Option(help="The plant model.")] = Path("configs/plant.yaml"),
+    config: Configuration = TWIN_YAML,
+    plant: Annotated[Path | None, typer.Option(help="A plant model without a store; instead of --config.")] = None,
+    start: Annotated[
+        Literal["auto", "live", "model"],
+        typer.Option("--from", help="Start from the live state in the store, or from the plant model."),
+    ] = "auto",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also into a file: .json, .csv, .arrow, .parquet or .svg.")
     ] = None,
@@ -223,7 +238,8 @@ def whatif(
     from twin.commands.whatif import Wish
     from twin.commands.whatif import whatif as answer_all
 
-    answer_all(Wish(plant, scenarios, output, replications, scheduler, as_json))
+    quiet()
+    answer_all(Wish(plant, scenarios, output, replications, scheduler, as_json, config, start))
 
 
 @app.command(hidden=True)

@@ -115,11 +115,12 @@ class Alarming:
         number, detector = int(report["signal"]), int(report["detector"])
         asset = int(self.asset_of[number])
         calibrated = detector >= FIRST_SCORED and fused < 1.0
+        learnt = bool(np.isfinite(report["centre"]))  # not while a signal has brought no good value
         return Evidence(
             p=fused if calibrated else None,
             expected_per_day=self.budget_of(asset).expected_per_day(fused) if calibrated else None,
-            centre=float(report["centre"]),
-            spread=float(report["spread"]),
+            centre=float(report["centre"]) if learnt else None,
+            spread=float(report["spread"]) if learnt else None,
             contributions=self._contributions(asset, number, float(report["p"]), int(report["side"]), signals),
             regime=regime,
             earlier=self.earlier.get((number, detector)),

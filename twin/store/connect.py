@@ -25,6 +25,7 @@ from twin.store.plants import Plants
 from twin.store.production import Production
 from twin.store.risks import Risks
 from twin.store.samples import Samples
+from twin.store.scenarios import Scenarios
 from twin.store.states import States
 from twin.store.units import Units
 
@@ -52,6 +53,7 @@ class Store:
     production: Production
     kpis: KpiBuckets
     units: Units
+    scenarios: Scenarios
 
     @property
     def edition(self) -> Edition:
@@ -88,4 +90,5 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Production(database),
             KpiBuckets(database),
             Units(database),
+            Scenarios(database),
         )
