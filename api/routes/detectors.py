@@ -12,12 +12,14 @@ from api.openapi import problems
 from api.routes.assets import NO_STORE
 from api.routes.signals import SignalPathParameter
 from api.window import rfc3339
-from twin.detect.explain import NAMES
-from twin.detect.multivariate import KIND as BANK
-from twin.detect.stretches import KIND as STRETCH
 from twin.plant.tree import Kind
+from twin.state.model import Detector
 
 router = APIRouter(prefix="/v1", tags=["series"])
+
+BANK, STRETCH = "mspc", "stretch"  # kinds of the stored models
+_ALWAYS = {Detector.QUALITY, Detector.STALE}
+_OF_FRAMES = {Detector.MULTIVARIATE, Detector.SUB_PCA, Detector.CODEBOOK, Detector.LEFT_PROFILE}
 
 
 @router.get(
@@ -34,7 +36,7 @@ async def get_detectors(path: SignalPathParameter, parts: PartsDep) -> Response:
     body = {
         "signal": path,
         "asked_for": None if signal.detectors is None else list(signal.detectors),
-        "samples": list(NAMES.values()) if measured else ["quality"],
+        "samples": [one.value for one in Detector if one in _ALWAYS or (measured and one not in _OF_FRAMES)],
         "bank": await _newest(parts, BANK, signal.asset) if measured else None,
         "stretches": await _newest(parts, STRETCH, path) if measured else None,
     }

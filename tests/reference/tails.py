@@ -55,8 +55,7 @@ class Stream:
         first, second = self.moments(k)
         beyond = self.above(k)
         shape = min(max(2 - first / (first - second), -0.5), 0.5)
-        shape = (beyond * shape + 10 * 0.1) / (beyond + 10)
-        shape = min(max(shape + (1 + shape) / math.sqrt(beyond + 10), 0), 0.5)
+        shape = min(max((beyond * shape + 10 * 0.1) / (beyond + 10), 0), 0.5)
         return k, shape, first * (1 - shape)
 
     def p(self, score):

@@ -198,13 +198,13 @@ async def test_a_false_alarm_becomes_a_normal_score_and_the_snapshot_knows_of_it
     rng = np.random.default_rng(1)
     values = np.concatenate([rng.normal(20.0, 1.0, 720), np.full(12, 60.0) + rng.normal(0.0, 1.0, 12)])
     rows = [(ids[path], T0 + n * S, float(value), 0) for n, value in enumerate(values)]
-    async with monitored(store, ids) as (monitor, _):
+    async with monitored(store, ids, clock=lambda: T0 + 900 * S) as (monitor, _):
         await until(monitor.ready.is_set, "replay")
         (committed,) = await store.samples.commit([admitted(rows, 1)])
         await monitor.judge([committed])
         spike = alarm_id(f"anomaly|{path}|spike")
-        await until(lambda: spike in monitor.alarms.book.alarms, "the alarm")
-        monitor.alarms.book.advance(T0 + 10_000 * S)
+        known = monitor.alarms.book.alarms
+        await until(lambda: spike in known and known[spike].occurrence == 1, "the alarm")
         tails = monitor.engine.state.blocks.tails
         before = tails["blocks"].sum()
         said = {"verdict": "false", "occurrence": None}
@@ -212,6 +212,8 @@ async def test_a_false_alarm_becomes_a_normal_score_and_the_snapshot_knows_of_it
         await until(lambda: monitor.alarms.book.action == 1, "the verdict")
         assert tails["blocks"].sum() == before + 1
         assert await store.states.load_snapshot("monitor") == (committed.seq, monitor.engine.snapshot())
-        normal = await store.alarms.called_false(T0, T0 + 10_000 * S)
+        async with asyncio.timeout(30):
+            while not (normal := await store.alarms.called_false(T0, T0 + 10_000 * S)):
+                await asyncio.sleep(0.005)
     finding = next(one for one in await store.findings.between(T0, T0 + 900 * S) if one.detector == "spike")
     assert normal == {finding.id}

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 
 import numpy as np
+import pytest
 
 from tests.store.test_monitor_replay import publish_nothing, until
 from tests.unit.monitor_plant import SECOND, START_NS, batch
@@ -11,11 +12,18 @@ from tests.unit.test_monitor_banks import PATH, PLANT, faulty, rows, values
 from twin.ingest.admit import Admitted
 from twin.learn.banks import fit_banks
 from twin.learn.stretches import fit_all_stretches
+from twin.monitor.engine import Engine
 from twin.monitor.run import Monitor, MonitorSettings
 from twin.state.model import Health
 
 SETTINGS = MonitorSettings(snapshot_every_s=0.05, tick_s=0.05, models_every_s=0.05)
 EVER = (0, 4_000_000_000 * 10**9)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Compiling is not what is waited for."""
+    Engine(PLANT, {signal.path: number for number, signal in enumerate(PLANT.signals)}).warm_up()
 
 
 def admitted(samples, ids, number):

@@ -59,7 +59,7 @@ def test_what_an_operator_calls_false_is_no_longer_unlikely():
     before = p_value(rows[spike], score)
     assert one.called_false("factory/hall/saw/current", "spike")
     assert p_value(rows[spike], score) >= max(before, 1.0 / (int(rows[spike]["n"]) + 1))
-    assert not one.called_false("factory/hall/saw/current", "creep")
+    assert not one.called_false("factory/hall/saw/current", "quality")
     assert not one.called_false("factory/hall/nowhere", "spike")
     again = Engine.restore(PLANT, IDS, one.snapshot())
     assert again.state.alarming.last == one.state.alarming.last

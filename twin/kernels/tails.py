@@ -20,9 +20,6 @@ FULL = 8192  # blocks (57 days); then all counts are halved: what is old is forg
 TAIL_SHARE = 0.1  # of the blocks lies beyond the threshold of the tail
 TAIL_LEAST = 10  # blocks beyond it
 SHAPE_PRIOR, SHAPE_WEIGHT = 0.1, 10.0  # weight in blocks
-SHAPE_DOUBT = (
-    1.0  # standard errors, (1 + shape) / √n, that the shape is taken heavier: what is little known is believed less
-)
 SHAPE_MAX = 0.5  # below 0 a tail would end where the data end: never taken
 
 LEAST_P = 1.0e-30
@@ -76,7 +73,6 @@ def fit(tail: Record) -> None:
     rest = first - second  # a0 - 2 a1 with a1 = ∫ S² / 2
     shape = 2.0 - first / rest if rest > 0.0 else SHAPE_MAX
     shape = (beyond * min(max(shape, -SHAPE_MAX), SHAPE_MAX) + SHAPE_WEIGHT * SHAPE_PRIOR) / (beyond + SHAPE_WEIGHT)
-    shape += SHAPE_DOUBT * (1.0 + shape) / math.sqrt(beyond + SHAPE_WEIGHT)
     shape = min(max(shape, 0.0), SHAPE_MAX)
     tail["threshold"] = k
     tail["shape"] = shape

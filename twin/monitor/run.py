@@ -26,7 +26,7 @@ from twin.monitor.patience import patiently
 from twin.monitor.ports import CommittedBatch, MonitorStore, Publish
 from twin.plant.tree import Plant
 from twin.samples import SampleBatch
-from twin.state.alarm_model import Action
+from twin.state.alarm_model import Action, RiskLevel
 from twin.state.alarm_policy import AlarmPolicy
 from twin.state.freshness import GatewayStatus, gateway_status
 from twin.state.gateway import gateway_problems
@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 _INLINE = 20_000  # samples; below this a batch takes less time than a thread hop plus its wait is worth
 _REPLAY_BATCHES = 500
+_HORIZONS = {"24h": 1, "7d": 2}  # behind the shift
 _REPLAY_ROWS = 200_000
 
 
@@ -84,7 +85,9 @@ class Monitor:
         self._gateways: dict[str, GatewayStatus] = {}
         self._busy = asyncio.Lock()  # the kernel may be writing the blocks in a thread
         self._unsettled = asyncio.Lock()  # batches are judged whose findings are not kept yet
+        self._saving = asyncio.Lock()  # an older snapshot is never written over a newer one
         self._saved_seq = -1
+        self._risks: dict[str, tuple[RiskLevel, ...]] = {}  # by asset
         self._models = NewModels(store.models)
         self.engine: Engine = Engine(plant, signal_ids)
         self.judges: FrameJudges = FrameJudges(plant, signal_ids, self.engine.state.alarming)
@@ -115,10 +118,17 @@ class Monitor:
         async with self._busy:
             state = view(self.engine.state, path, self._clock(), self._gateways)
             found = self.judges.open(path)
-        if not found:
-            return state
-        health = Health.WARNING if state.health is Health.GOOD else state.health
-        return replace(state, findings=(*state.findings, *found), health=health)
+        health = Health.WARNING if found and state.health is Health.GOOD else state.health
+        risks = self._risks.get(path, ())
+        return replace(state, findings=(*state.findings, *found), health=health, risks=risks)
+
+    async def assess(self, levels: list[RiskLevel]) -> None:
+        """The risk models have spoken: in the state of their assets from now on, and perhaps an alarm."""
+        for level in levels:
+            others = [one for one in self._risks.get(level.asset, ()) if one.horizon != level.horizon]
+            self._risks[level.asset] = tuple(sorted([*others, level], key=lambda one: _HORIZONS.get(one.horizon, 0)))
+        self.feed.changed(self._risks.keys() & {level.asset for level in levels if self._plant.has_asset(level.asset)})
+        await self.alarms.assess(levels)
 
     async def run(self) -> None:
         """Restore, replay, then run until cancelled."""
@@ -268,6 +278,10 @@ class Monitor:
 
     async def save(self) -> None:
         """Write watermark and snapshot now, unless nothing has come since the last one."""
+        async with self._saving:
+            await self._save()
+
+    async def _save(self) -> None:
         async with self._unsettled:
             seq = self.engine.state.seq
             if seq == self._saved_seq:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID, uuid5
 
+from twin.state.alarm_model import RiskLevel
+
 FINDINGS = UUID("6f0c2a1e-52b7-5d0b-9a3f-7b1f6f1c9d42")  # the namespace of finding ids
 
 
@@ -169,3 +171,4 @@ class AssetState:
     findings: tuple[Finding, ...]
     signals: dict[str, SignalValue] = field(default_factory=dict[str, SignalValue])  # by name; units only
     children: Children | None = None  # roll-ups only
+    risks: tuple[RiskLevel, ...] = ()  # of a fault, by horizon; empty while no model has given a number
