@@ -30,7 +30,7 @@ async def replay_rule(
 ) -> Replayed:
     """A limit or stale alarm over the stored samples; `progress` hears how far (ns) the window has been read."""
     replay = RuleReplay(rule, window.start_ns, window.end_ns)
-    async for chunk in Reader(store.samples, signal, signal_id).chunks(window, ROWS):
+    async for chunk in Reader(store, signal, signal_id).chunks(window, ROWS):
         if chunk.number is not None:
             replay.take(Samples(chunk.time, chunk.number, chunk.quality))
         if len(chunk):

@@ -238,10 +238,21 @@ class SeriesModel(Document):
     unit: str = Field(examples=["A"])
     start: Instant
     end: Instant
-    reduced: bool = Field(description="true when only the extremes of each bucket are here")
+    reduced: bool = Field(description="true when only the extremes of each bucket, or roll-ups, are here")
+    bin_s: int | None = Field(
+        description="null: samples. Else each row is a roll-up of so many seconds: `time_ms` its beginning, `value` the"
+        " time-weighted mean, `quality` 4 (held) where no sample lies in it, 1 where not every one is good"
+    )
     rows: int
     time_ms: list[float] = Field(description="Milliseconds since 1970 UTC", examples=[[1772446500250.0]])
     value: list[float | str | None] = Field(examples=[[12.3]])
     quality: list[int] = Field(description="Octets, see the introduction", examples=[[0]])
     gaps: list[GapModel] = Field(description="Recorded holes that touch the window")
     coverage: float = Field(description="Share of the window, up to now, that no recorded gap touches", examples=[1.0])
+    kept_from: Instant | None = Field(description="Samples before it may have been dropped; null: none of this window")
+    low: list[float | None] | None = Field(None, description="Of roll-ups: the lowest sample that is not bad")
+    high: list[float | None] | None = Field(None, description="Of roll-ups: the highest sample that is not bad")
+    samples: list[int] | None = Field(None, description="Of roll-ups: how many samples lie in it")
+    covered_s: list[float] | None = Field(
+        None, description="Of roll-ups: so long a value was in force; it lasts to the next one, at most `stale_after_s`"
+    )

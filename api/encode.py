@@ -13,7 +13,8 @@ import pyarrow
 import pyarrow.csv  # pyright: ignore[reportUnusedImport] – an attribute of pyarrow from here on
 from numpy.typing import NDArray
 
-from api.series import Chunk
+from api.series import Chunk, bin_quality
+from twin.store.rollups import Bins
 
 pa = cast("Any", pyarrow)  # it has no types
 
@@ -22,12 +23,45 @@ def json_columns(head: dict[str, Any], chunk: Chunk, tail: dict[str, Any]) -> by
     """One JSON object: the head, the columns, the tail."""
     columns: dict[str, Any] = {
         "reduced": chunk.reduced,
+        "bin_s": None,
         "rows": len(chunk),
         "time_ms": (chunk.time // 1_000) / 1e3,  # exact to the microsecond
         "value": chunk.text if chunk.number is None else np.ascontiguousarray(chunk.number),
         "quality": np.ascontiguousarray(chunk.quality),
     }
     return orjson.dumps({**head, **columns, **tail}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def json_bins(head: dict[str, Any], bins: Bins, tail: dict[str, Any]) -> bytes:
+    """The same for roll-ups, with a few columns more."""
+    columns: dict[str, Any] = {
+        "reduced": True,
+        "bin_s": bins.width_s,
+        "rows": len(bins),
+        "time_ms": (bins.time // 1_000) / 1e3,
+        "value": bins.mean,
+        "quality": bin_quality(bins),
+        "low": bins.low,
+        "high": bins.high,
+        "samples": bins.samples,
+        "covered_s": bins.covered_s,
+    }
+    return orjson.dumps({**head, **columns, **tail}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def bins_table(bins: Bins) -> Any:  # noqa: ANN401 – a pyarrow table
+    """Roll-ups as an Arrow table; what is not known is null."""
+    return pa.table(
+        {
+            "time": pa.array(bins.time // 1_000).cast(pa.timestamp("us", "UTC")),
+            "value": pa.array(bins.mean, from_pandas=True),
+            "quality": pa.array(bin_quality(bins)),
+            "low": pa.array(bins.low, from_pandas=True),
+            "high": pa.array(bins.high, from_pandas=True),
+            "samples": pa.array(bins.samples),
+            "covered_s": pa.array(bins.covered_s),
+        }
+    )
 
 
 class CsvEncoder:

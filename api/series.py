@@ -1,6 +1,6 @@
-"""Reading one signal's samples: whole, reduced, or in chunks of bounded size.
+"""Reading one signal's samples: whole, reduced, in chunks of bounded size, or as roll-ups where they are too many.
 
-In: a signal and a window. Out: `Chunk` columns, oldest first; and what the gap ledger says about the window.
+In: a signal and a window. Out: `Chunk` columns or `Bins`, oldest first; and what the gap ledger says about the window.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from api.window import Window
 from twin.plant.tree import Kind, Signal
+from twin.store.connect import Store
 from twin.store.gaps import LedgerGap
+from twin.store.rollups import Bins
 from twin.store.samples import Samples
+from twin.wire.reading import Quality
 
 _US = 1_000  # ns; the store's resolution
 _FEWEST_POINTS = 4  # of a reduced series
 _WIDEST = 8  # times the former window, when that held little
 _BACKFILLED = "backfilled"
+_FEW_ROWS = 100_000  # so many samples are reduced while one waits; of more the roll-ups tell
+_MINUTE_NS = 60 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,9 @@ class Chunk:
 class Reader:
     """Reads one signal from the store."""
 
-    def __init__(self, samples: Samples, signal: Signal, signal_id: int) -> None:
-        self._samples: Samples = samples
+    def __init__(self, store: Store, signal: Signal, signal_id: int) -> None:
+        self._store: Store = store
+        self._samples: Samples = store.samples
         self._signal: Signal = signal
         self._id: int = signal_id
 
@@ -46,6 +52,21 @@ class Reader:
     def textual(self) -> bool:
         """Whether the values are texts."""
         return self._signal.kind is Kind.TEXT
+
+    async def kept_from_ns(self) -> int | None:
+        """From when on every sample is kept; None: all that ever came."""
+        return await self._store.rollups.kept_from_ns("sample", self._signal.kind.value)
+
+    async def bins(self, window: Window, points: int, now_ns: int) -> Bins | None:
+        """Roll-ups, where the window holds too many samples to be reduced now, or where they are no longer kept."""
+        if self.textual:
+            return None
+        spanned_ns = min(window.end_ns, now_ns) - window.start_ns
+        many = spanned_ns / 1e9 / self._signal.period_s > _FEW_ROWS and spanned_ns / points >= _MINUTE_NS
+        kept_ns = await self.kept_from_ns()
+        if not many and (kept_ns is None or kept_ns <= window.start_ns):
+            return None
+        return await self._store.rollups.series(self._id, window.start_ns, window.end_ns, points)
 
     async def whole(self, window: Window, limit: int) -> Chunk | None:
         """Every sample of the window, or None when there are more than `limit`."""
@@ -92,6 +113,12 @@ class Reader:
     async def _texts(self, window: Window, limit: int) -> Chunk:
         found = await self._samples.texts(self._id, window.start_ns, window.end_ns, limit)
         return Chunk(found.time, found.quality, None, found.text)
+
+
+def bin_quality(bins: Bins) -> NDArray[np.uint8]:
+    """Good where every sample is, held where there is none, else uncertain."""
+    mixed = np.where(bins.good == bins.samples, Quality.GOOD, Quality.UNCERTAIN)
+    return np.where(bins.samples == 0, Quality.HELD, mixed).astype(np.uint8)
 
 
 def coverage(gaps: Sequence[LedgerGap], window: Window, now_ns: int) -> float:

@@ -12,14 +12,16 @@ from starlette.types import Send
 from api.asked_times import End, Start, asked_window
 from api.deps import Parts, PartsDep
 from api.documents import SeriesModel
-from api.encode import ArrowEncoder, CsvEncoder, json_columns
+from api.encode import ArrowEncoder, CsvEncoder, bins_table, json_bins, json_columns
 from api.errors import ProblemError, not_acceptable, unavailable
-from api.media import Format, negotiate
+from api.media import Format, TableFormat, negotiate
 from api.openapi import problems
 from api.series import Chunk, Reader, coverage
+from api.tables import respond
 from api.window import Window, rfc3339
 from twin.plant.tree import Signal
 from twin.store.gaps import LedgerGap
+from twin.store.rollups import Bins
 
 router = APIRouter(prefix="/v1", tags=["series"])
 
@@ -73,21 +75,46 @@ async def get_series(
         Format | None, Query(description="Overrides the Accept header")
     ] = None,
 ) -> Response:
-    """Raw samples, or reduced to `points`. JSON holds up to 100,000 rows; CSV and Arrow stream windows of any size."""
+    """Raw samples, or reduced to `points`: of a long window, or where samples are no longer kept, from roll-ups.
+
+    JSON holds up to 100,000 rows; CSV and Arrow stream windows of any size.
+    """
     signal = parts.signal(path)
     chosen = format or negotiate(request.headers.get("accept", ""), Format)
     if chosen is None:
         raise not_acceptable(Format)
     span = asked_window(start, end)
-    reader = Reader(parts.link.store.samples, signal, await parts.link.signal_id(path))
+    reader = Reader(parts.link.store, signal, await parts.link.signal_id(path))
     if reader.textual and points is not None:
         raise ProblemError(422, "points-of-text", f"{path} holds texts, which have no extremes", do="leave points out")
+    bins = None if points is None else await reader.bins(span, points, time.time_ns())
+    if bins is not None and chosen is not Format.JSON:
+        name = signal.path.replace("/", ".")
+        return respond(
+            bins_table(bins), {**_head(signal, span), "bin_s": bins.width_s}, TableFormat(chosen.value), name
+        )
     if chosen is Format.JSON:
-        return await _json(parts, signal, reader, span, points)
+        return await _json(parts, signal, reader, span, bins or points)
     return await _stream(parts, signal, reader, span, points, chosen)
 
 
-async def _json(parts: Parts, signal: Signal, reader: Reader, span: Window, points: int | None) -> Response:
+async def _json(parts: Parts, signal: Signal, reader: Reader, span: Window, told: Bins | int | None) -> Response:
+    """`told`: roll-ups, or the number of points, or None for every sample."""
+    gaps = await parts.link.store.gaps.between(await parts.link.signal_id(signal.path), span.start_ns, span.end_ns)
+    kept_ns = await reader.kept_from_ns()
+    tail = {
+        "gaps": [_gap(gap) for gap in gaps],
+        "coverage": coverage(gaps, span, time.time_ns()),
+        "kept_from": None if kept_ns is None or kept_ns <= span.start_ns else rfc3339(kept_ns),
+    }
+    if isinstance(told, Bins):
+        body = json_bins(_head(signal, span), told, tail)
+    else:
+        body = json_columns(_head(signal, span), await _chunk(parts, reader, span, told), tail)
+    return Response(body, media_type=Format.JSON.media_type, headers=FRESH)
+
+
+async def _chunk(parts: Parts, reader: Reader, span: Window, points: int | None) -> Chunk:
     limit = parts.settings.series.max_json_rows
     chunk = await reader.whole(span, limit) if points is None else await reader.reduced(span, points)
     if chunk is None:
@@ -97,10 +124,7 @@ async def _json(parts: Parts, signal: Signal, reader: Reader, span: Window, poin
             f"the window holds more than {limit} samples",
             do="ask for points=2000 or a shorter window, or for format=csv or format=arrow, which stream",
         )
-    gaps = await parts.link.store.gaps.between(await parts.link.signal_id(signal.path), span.start_ns, span.end_ns)
-    tail = {"gaps": [_gap(gap) for gap in gaps], "coverage": coverage(gaps, span, time.time_ns())}
-    body = json_columns(_head(signal, span), chunk, tail)
-    return Response(body, media_type=Format.JSON.media_type, headers=FRESH)
+    return chunk
 
 
 async def _stream(

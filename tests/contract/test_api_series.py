@@ -39,7 +39,9 @@ async def store(database: EmbeddedPostgres, ids: dict[str, int]) -> AsyncGenerat
     async with open_store(database.dsn) as opened:
         yield opened
         async with opened.database.connection() as connection:
-            await connection.execute("TRUNCATE sample, sample_text, gap")
+            await connection.execute(
+                "TRUNCATE sample, sample_text, gap, rollup_minute, rollup_hour, rollup_day, retention"
+            )
 
 
 @pytest_asyncio.fixture
@@ -161,7 +163,7 @@ async def test_no_chunk_of_a_stream_exceeds_its_limit_however_dense_a_burst_is(
     burst = int(sparse[1000]) + 1000 + np.arange(30_000, dtype=np.int64) * 1000
     times = np.sort(np.concatenate([sparse, burst]))
     await commit(store, ids[CURRENT], times, np.arange(len(times), dtype=np.float64))
-    reader = Reader(store.samples, load_plant(PLANT).signal(CURRENT), ids[CURRENT])
+    reader = Reader(store, load_plant(PLANT).signal(CURRENT), ids[CURRENT])
     window = Window(946_684_800 * SECOND, START_NS + 200 * 86_400 * SECOND)
     chunks: list[Chunk] = [chunk async for chunk in reader.chunks(window, 1_000)]
     assert max(len(chunk) for chunk in chunks) <= 1_000
@@ -176,6 +178,49 @@ async def test_json_of_too_many_rows_is_refused_with_the_ways_out(api: Api, stor
     assert answer.status_code == 422
     assert answer.json()["type"].endswith(":too-many-rows")
     assert "points=" in answer.json()["do"]
+
+
+async def rolled_up(store: Store, signal_id: int) -> np.ndarray:
+    """Forty days, a value every half hour that holds for twenty minutes."""
+    values = np.arange(40 * 48) % 7 + 1.0
+    await commit(store, signal_id, START_NS + np.arange(len(values), dtype=np.int64) * 1_800 * SECOND, values)
+    while await store.rollups.remake({signal_id: 1_200.0}):
+        pass
+    return values
+
+
+async def test_a_long_window_is_told_by_roll_ups(api: Api, store: Store, ids: dict[str, int]) -> None:
+    values = await rolled_up(store, ids[CURRENT])
+    asked = {**around(40 * 86_400), "points": 400}
+    document = (await api.http.get(series_url(CURRENT), params=asked)).json()
+    assert (document["reduced"], document["bin_s"]) == (True, 3 * 3_600)
+    assert document["rows"] == len(document["low"]) <= 401
+    assert sum(document["samples"]) == len(values)
+    assert sum(document["covered_s"]) == pytest.approx(len(values) * 1_200)
+    assert document["low"][-1] is None  # only the last value holds into the last bin
+    assert (min(document["low"][:-1]), max(document["high"][:-1])) == (1.0, 7.0)
+    assert document["quality"] == [0] * (document["rows"] - 1) + [4]
+    answer = await api.http.get(series_url(CURRENT), params={**asked, "format": "csv"})
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [float(row["value"]) for row in rows] == document["value"]
+    answer = await api.http.get(series_url(CURRENT), params={**asked, "format": "arrow"})
+    assert pa.ipc.open_stream(answer.content).read_all()["samples"].to_pylist() == document["samples"]
+
+
+async def test_where_samples_are_no_longer_kept_roll_ups_tell_of_short_windows_too(
+    api: Api, store: Store, ids: dict[str, int]
+) -> None:
+    await rolled_up(store, ids[CURRENT])
+    asked = {**around(2 * 3_600), "points": 1_000}
+    assert (await api.http.get(series_url(CURRENT), params=asked)).json()["bin_s"] is None
+    kept_from = rfc3339(START_NS + 86_400 * SECOND)
+    async with store.database.connection() as connection:
+        await connection.execute("INSERT INTO retention VALUES ('sample', 'measurement', %s)", [kept_from])
+    document = (await api.http.get(series_url(CURRENT), params=asked)).json()
+    assert document["bin_s"] == 60
+    assert document["kept_from"] == kept_from
+    assert sum(document["samples"]) == 4
+    assert set(document["quality"]) == {0, 4}  # minutes with a sample, and minutes into which one holds
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def texts_of(rows=()):
 
 def admitted(
     signal=(), time=(), value=None, *, number=1, node="edge-1", epoch=EPOCH, lane=Lane.LIVE, server=None, texts=(),
-    gaps=(), rejections=(),
+    gaps=(), rejections=(), quality=None,
 ):  # fmt: skip
     signal, time = np.array(signal, np.int32), np.array(time, np.int64)
     batch = SampleBatch(
@@ -37,7 +37,7 @@ def admitted(
         signal=signal,
         time=time,
         value=np.arange(len(signal), dtype=np.float64) if value is None else np.array(value, np.float64),
-        quality=np.zeros(len(signal), np.uint8),
+        quality=np.zeros(len(signal), np.uint8) if quality is None else np.array(quality, np.uint8),
         server=np.zeros(len(signal), np.int64) if server is None else np.array(server, np.int64),
         received=time + 2 * S,
         texts=texts_of(texts),

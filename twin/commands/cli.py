@@ -156,6 +156,16 @@ def api(config: Configuration = TWIN_YAML) -> None:
     serve(serve_api(load_twin(config)))
 
 
+@app.command()
+def opcua(config: Configuration = TWIN_YAML) -> None:
+    """Serve the twin's state to SCADA and MES as an OPC UA server that nobody can write to."""
+    from api.northbound import serve_northbound
+    from twin.commands.settings import load_twin
+
+    settings = load_twin(config)
+    serve(serve_northbound(settings.plant, settings.broker, settings.opcua))
+
+
 import_app = typer.Typer(help="Take in what other systems know.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
 

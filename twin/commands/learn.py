@@ -17,6 +17,7 @@ from twin.learn.job import Job, Outcome, Turn
 from twin.learn.kpi_buckets import kpi_buckets
 from twin.learn.outlook import outlook_of
 from twin.learn.risk_jobs import RiskStore, risk_score, risk_train
+from twin.learn.rollups import rollups
 from twin.learn.run import chosen, run_learn, run_once
 from twin.learn.stretches import fit_all_stretches
 from twin.plant.load import load_plant
@@ -38,6 +39,7 @@ def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, setting
     risk = RiskStore(store.risks, store.maintenance, store.models, signal_ids)
     jobs = [
         kpi_buckets(plant, KpiStore(store)),
+        rollups(plant, signal_ids, store.rollups),
         fit_banks(plant, signal_ids, store),
         fit_all_stretches(plant, signal_ids, store),
         risk_train(plant, risk, settings.risk),

@@ -24,6 +24,7 @@ from twin.store.notifications import Notifications
 from twin.store.plants import Plants
 from twin.store.production import Production
 from twin.store.risks import Risks
+from twin.store.rollups import Rollups
 from twin.store.samples import Samples
 from twin.store.scenarios import Scenarios
 from twin.store.states import States
@@ -53,6 +54,7 @@ class Store:
     production: Production
     kpis: KpiBuckets
     units: Units
+    rollups: Rollups
     scenarios: Scenarios
 
     @property
@@ -90,5 +92,6 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Production(database),
             KpiBuckets(database),
             Units(database),
+            Rollups(database),
             Scenarios(database),
         )

@@ -1,10 +1,10 @@
-"""The plain edition's days: a native partition per UTC day of samples, made before the first row of it.
+"""The plain edition's native partitions: a UTC day of samples, a month of minutes, made before the first row of it.
 
 In: the times of the rows. Out: partitions that exist. Any day may come, however old: history has no age limit.
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ _AT_ONCE = 50  # partitions per transaction: each needs locks until its end
 
 
 class Partitions:
-    """Remembers which days have a partition."""
+    """Remembers which days of samples have a partition."""
 
     def __init__(self) -> None:
         self._known: set[int] = set()
@@ -36,8 +36,16 @@ class Partitions:
             async with connection.transaction():
                 await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
                 for day in part:
-                    await _make(connection, day)
+                    first = EPOCH + timedelta(days=day)
+                    await _make(connection, "sample", f"sample_{first:%Y%m%d}", (first, first + timedelta(days=1)))
             self._known.update(part)
+
+
+async def ensure_months(connection: Connection, months: Iterable[datetime]) -> None:
+    """Make the partitions of minutes that begin at these instants, within the caller's transaction."""
+    for first in months:
+        last = (first + timedelta(days=32)).replace(day=1)
+        await _make(connection, "rollup_minute", f"rollup_minute_{first:%Y%m}", (first, last))
 
 
 def _days(times_ns: NDArray[np.int64]) -> list[int]:
@@ -47,17 +55,15 @@ def _days(times_ns: NDArray[np.int64]) -> list[int]:
     return [first] if first == last else np.unique(times_ns // _DAY_NS).tolist()
 
 
-async def _make(connection: Connection, day: int) -> None:
-    """A table of its own that is attached when complete: that locks no reader and no writer of other days."""
-    first = EPOCH + timedelta(days=day)
-    name = f"sample_{first:%Y%m%d}"
+async def _make(connection: Connection, parent: str, name: str, span: tuple[datetime, datetime]) -> None:
+    """A table of its own that is attached when complete: that locks no reader and no writer of other partitions."""
     (there,) = await the_row(connection, "SELECT to_regclass(%(name)s) IS NOT NULL", {"name": name})
     if there:
         return
-    table = sql.Identifier(name)
-    await connection.execute(sql.SQL("CREATE TABLE {} (LIKE sample)").format(table))
+    whole, part = sql.Identifier(parent), sql.Identifier(name)
+    await connection.execute(sql.SQL("CREATE TABLE {} (LIKE {})").format(part, whole))
     await connection.execute(
-        sql.SQL("ALTER TABLE sample ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-            table, sql.Literal(first), sql.Literal(first + timedelta(days=1))
+        sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+            whole, part, sql.Literal(span[0]), sql.Literal(span[1])
         )
     )

@@ -385,6 +385,12 @@ CREATE TABLE public.remaining_life (
     CONSTRAINT remaining_life_check1 CHECK ((high >= hours))
 );
 
+CREATE TABLE public.retention (
+    tier text NOT NULL,
+    kind text NOT NULL,
+    kept_from timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.risk (
     asset text NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -403,6 +409,46 @@ CREATE TABLE public.risk (
     CONSTRAINT risk_horizon_h_check CHECK ((horizon_h > (0)::double precision)),
     CONSTRAINT risk_p_check CHECK (((p >= (0)::double precision) AND (p <= (1)::double precision)))
 );
+
+CREATE TABLE public.rollup_day (
+    start_at timestamp with time zone NOT NULL,
+    low double precision,
+    high double precision,
+    mean double precision,
+    first double precision,
+    last double precision,
+    covered_s double precision NOT NULL,
+    signal integer NOT NULL,
+    samples integer NOT NULL,
+    good integer NOT NULL
+);
+
+CREATE TABLE public.rollup_hour (
+    start_at timestamp with time zone NOT NULL,
+    low double precision,
+    high double precision,
+    mean double precision,
+    first double precision,
+    last double precision,
+    covered_s double precision NOT NULL,
+    signal integer NOT NULL,
+    samples integer NOT NULL,
+    good integer NOT NULL
+);
+
+CREATE TABLE public.rollup_minute (
+    start_at timestamp with time zone NOT NULL,
+    low double precision,
+    high double precision,
+    mean double precision,
+    first double precision,
+    last double precision,
+    covered_s double precision NOT NULL,
+    signal integer NOT NULL,
+    samples integer NOT NULL,
+    good integer NOT NULL
+)
+PARTITION BY RANGE (start_at);
 
 CREATE TABLE public.sample (
     "time" timestamp with time zone NOT NULL,
@@ -566,8 +612,20 @@ ALTER TABLE ONLY public.rejected
 ALTER TABLE ONLY public.remaining_life
     ADD CONSTRAINT remaining_life_pkey PRIMARY KEY (asset, at);
 
+ALTER TABLE ONLY public.retention
+    ADD CONSTRAINT retention_pkey PRIMARY KEY (tier, kind);
+
 ALTER TABLE ONLY public.risk
     ADD CONSTRAINT risk_pkey PRIMARY KEY (asset, at, horizon_h);
+
+ALTER TABLE ONLY public.rollup_day
+    ADD CONSTRAINT rollup_day_pkey PRIMARY KEY (signal, start_at);
+
+ALTER TABLE ONLY public.rollup_hour
+    ADD CONSTRAINT rollup_hour_pkey PRIMARY KEY (signal, start_at);
+
+ALTER TABLE ONLY public.rollup_minute
+    ADD CONSTRAINT rollup_minute_pkey PRIMARY KEY (signal, start_at);
 
 ALTER TABLE ONLY public.sample
     ADD CONSTRAINT sample_pkey PRIMARY KEY (signal, "time");
@@ -596,6 +654,8 @@ ALTER TABLE ONLY public.watermark
 CREATE INDEX alarm_at ON public.alarm USING btree (at, id);
 
 CREATE INDEX alarm_transition_at ON public.alarm_transition USING btree (at);
+
+CREATE INDEX batch_committed_at ON public.batch USING btree (committed_at);
 
 CREATE INDEX finding_asset ON public.finding USING btree (asset, since_at);
 
