@@ -286,10 +286,10 @@ class Monitor:
             seq = self.engine.state.seq
             if seq == self._saved_seq:
                 return
+            self._saved_seq = seq  # what changes from here on, also without a batch, asks for another one
             states = {self._settings.key: self.engine.snapshot(), self._frames_key: self.judges.snapshot()}
         await self._keep(seq, (), ())
         await patiently(lambda: self._store.states.save_snapshots(seq, states))  # both: they share the budgets
-        self._saved_seq = seq
 
     async def _new_normal(self, action: Action) -> None:
         """The detectors learn anew; the snapshot that knows of it is kept before the action counts as done."""
