@@ -23,6 +23,7 @@ from api.routes import (
     alarms,
     assets,
     detectors,
+    findings,
     forecasts,
     gateways,
     health,
@@ -70,6 +71,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     for routes in (
         plant,
         assets,
+        findings,
         signals,
         detectors,
         scenarios,

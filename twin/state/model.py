@@ -172,3 +172,4 @@ class AssetState:
     signals: dict[str, SignalValue] = field(default_factory=dict[str, SignalValue])  # by name; units only
     children: Children | None = None  # roll-ups only
     risks: tuple[RiskLevel, ...] = ()  # of a fault, by horizon; empty while no model has given a number
+    gateways: tuple[str, ...] = ()  # by which the last values came; units only

@@ -21,6 +21,7 @@ from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.notifications import Notifications
+from twin.store.past import PastStates
 from twin.store.plants import Plants
 from twin.store.production import Production
 from twin.store.risks import Risks
@@ -54,6 +55,7 @@ class Store:
     production: Production
     kpis: KpiBuckets
     units: Units
+    past: PastStates
     rollups: Rollups
     scenarios: Scenarios
 
@@ -92,6 +94,7 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Production(database),
             KpiBuckets(database),
             Units(database),
+            PastStates(database),
             Rollups(database),
             Scenarios(database),
         )
