@@ -1,4 +1,4 @@
-"""Columns → bytes: JSON columns, CSV rows, Arrow IPC streams.
+"""Columns → bytes: JSON columns, CSV rows, Arrow IPC streams, Parquet.
 
 In: chunks of one signal. Out: the pieces of a response body. Times are UTC with microseconds everywhere.
 """
@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 import orjson
 import pyarrow
-import pyarrow.csv  # pyright: ignore[reportUnusedImport] – an attribute of pyarrow from here on
+import pyarrow.csv  # pyright: ignore[reportUnusedImport] – attributes of pyarrow from here on
+import pyarrow.parquet  # pyright: ignore[reportUnusedImport]
 from numpy.typing import NDArray
 
 from api.series import Chunk, bin_quality
@@ -100,7 +101,10 @@ class ArrowEncoder:
         ]
         self._schema: Any = pa.schema(fields, metadata)
         self._sink: _Pieces = _Pieces()
-        self._writer: Any = pa.ipc.new_stream(self._sink, self._schema)
+        self._writer: Any = self._open()
+
+    def _open(self) -> Any:  # noqa: ANN401 – a pyarrow writer
+        return pa.ipc.new_stream(self._sink, self._schema)
 
     def begin(self) -> bytes:
         """The schema."""
@@ -118,6 +122,13 @@ class ArrowEncoder:
         return self._sink.take()
 
 
+class ParquetEncoder(ArrowEncoder):
+    """The same columns as Parquet: one row group per chunk, the footer last."""
+
+    def _open(self) -> Any:  # noqa: ANN401 – a pyarrow writer
+        return pa.parquet.ParquetWriter(pa.PythonFile(self._sink, "w"), self._schema, compression="zstd")
+
+
 class _Pieces:
     """A file that gives away what was written to it."""
 
@@ -125,10 +136,18 @@ class _Pieces:
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        self._written: int = 0
 
     def write(self, piece: bytes) -> int:
         self._pieces.append(bytes(piece))
+        self._written += len(self._pieces[-1])
         return len(self._pieces[-1])
+
+    def tell(self) -> int:
+        return self._written
+
+    def close(self) -> None:
+        pass
 
     def flush(self) -> None:
         pass

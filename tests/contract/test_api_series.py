@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Generator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 
@@ -137,7 +138,7 @@ async def test_points_of_a_text_are_refused(api: Api) -> None:
     assert answer.json()["do"] == "leave points out"
 
 
-async def test_csv_and_arrow_stream_a_long_window_exactly(api: Api, store: Store, ids: dict[str, int]) -> None:
+async def test_csv_arrow_and_parquet_stream_a_long_window_exactly(api: Api, store: Store, ids: dict[str, int]) -> None:
     times, values = wave(200_000, SECOND // 100)
     await commit(store, ids[CURRENT], times, values)
     window = around(3_000)
@@ -155,6 +156,9 @@ async def test_csv_and_arrow_stream_a_long_window_exactly(api: Api, store: Store
     assert table.schema.metadata[b"unit"] == b"A"
     assert np.array_equal(table["time"].cast(pa.int64()).to_numpy() * 1000, times)
     assert np.array_equal(table["value"].to_numpy(), values)
+    answer = await api.http.get(series_url(CURRENT), params={**window, "format": "parquet"})
+    assert answer.headers["content-disposition"].endswith('.parquet"')
+    assert pq.read_table(io.BytesIO(answer.content)).equals(table)
 
 
 async def test_no_chunk_of_a_stream_exceeds_its_limit_however_dense_a_burst_is(
