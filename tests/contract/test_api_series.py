@@ -176,6 +176,21 @@ async def test_no_chunk_of_a_stream_exceeds_its_limit_however_dense_a_burst_is(
     assert len(chunks) < 200
 
 
+async def test_a_short_series_is_a_spreadsheet_and_a_long_one_is_told_how_to_come(
+    api: Api, store: Store, ids: dict[str, int]
+) -> None:
+    times, values = wave(40)
+    await commit(store, ids[CURRENT], times, values)
+    answer = await api.http.get(series_url(CURRENT), params={**around(3_000), "format": "xlsx"})
+    assert answer.headers["content-disposition"].endswith('.xlsx"')
+    assert answer.content.startswith(b"PK")
+    times, values = wave(5_001, SECOND // 10)
+    await commit(store, ids[CURRENT], times, values)
+    refused = await api.http.get(series_url(CURRENT), params={**around(3_000), "format": "xlsx"})
+    assert refused.status_code == 422
+    assert "parquet, which stream" in refused.json()["do"]
+
+
 async def test_json_of_too_many_rows_is_refused_with_the_ways_out(api: Api, store: Store, ids: dict[str, int]) -> None:
     times, values = wave(5_001)
     await commit(store, ids[CURRENT], times, values)
