@@ -327,6 +327,20 @@ async def test_an_absent_database_is_a_503_and_its_return_is_noticed() -> None:
             await until(answers, deadline_s=30, what="answer after the database is back")
 
 
+async def test_what_judges_a_signal_is_told_with_version_and_reasons(api: Api, store: Store) -> None:
+    url = f"/v1/signals/{CURRENT}/detectors"
+    never = (await api.http.get(url)).json()
+    assert (never["stretches"], never["bank"], never["asked_for"]) == (None, None, None)
+    assert {"spike", "drift"} <= set(never["samples"])
+    report = {"chosen": ["sub-pca"], "by": "trial", "reasons": {"sub-pca": "found of made-up faults: spike 100%"}}
+    span = (START_NS, START_NS + SECOND)
+    version = await store.models.save("stretch", CURRENT, b"-", fitted_ns=START_NS, trained_ns=span, report=report)
+    await store.models.promote("stretch", CURRENT, version)
+    told = (await api.http.get(url)).json()["stretches"]
+    assert (told["version"], told["report"], told["fitted_at"]) == (version, report, rfc3339(START_NS))
+    assert (await api.http.get("/v1/signals/factory/nowhere/detectors")).status_code == 404
+
+
 async def test_the_whole_tree_is_told_as_it_was(api: Api, store: Store, ids: dict[str, int]) -> None:
     times = START_NS + np.arange(4, dtype=np.int64) * SECOND
     await commit(store, ids[CURRENT], times, np.arange(4.0))
