@@ -60,6 +60,7 @@ RULES: dict[str, Rule] = {
     "GET /v1/states": Rule(_WATCH, Where.NAMED),
     "GET /v1/assets/{path:path}/state": Rule(_WATCH, Where.NAMED),
     "GET /v1/signals/{path:path}/series": Rule(_WATCH, Where.NAMED),
+    "GET /v1/signals/{path:path}/detectors": Rule(_LOOK, Where.NAMED),
     "GET /v1/gateways": Rule(_WATCH),
     "GET /v1/assets/{path:path}/risk": Rule(_LOOK, Where.NAMED),
     "GET /v1/risk": Rule(_LOOK),

@@ -1,4 +1,4 @@
-"""`GET /v1/signals/{path}/series`: the samples of one signal, as JSON columns, CSV, an Arrow stream or Parquet."""
+"""`GET /v1/signals/{path}/series`: the samples of one signal, as JSON, CSV, Arrow, Parquet or a spreadsheet."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from starlette.types import Send
 from api.asked_times import End, Start, asked_window
 from api.deps import Parts, PartsDep
 from api.documents import SeriesModel
-from api.encode import ArrowEncoder, CsvEncoder, ParquetEncoder, bins_table, json_bins, json_columns
+from api.encode import ArrowEncoder, CsvEncoder, ParquetEncoder, bins_table, chunk_table, json_bins, json_columns
 from api.errors import ProblemError, unavailable
 from api.media import TableFormat
 from api.openapi import problems
@@ -76,7 +76,7 @@ async def get_series(
 ) -> Response:
     """Raw samples, or reduced to `points`: of a long window, or where samples are no longer kept, from roll-ups.
 
-    JSON holds up to 100,000 rows; CSV, Arrow and Parquet stream windows of any size.
+    JSON and spreadsheets hold up to 100,000 rows; CSV, Arrow and Parquet stream windows of any size.
     """
     signal = parts.signal(path)
     form = chosen(request, format)
@@ -90,6 +90,9 @@ async def get_series(
         return respond(bins_table(bins), {**_head(signal, span), "bin_s": bins.width_s}, form, name)
     if form is TableFormat.JSON:
         return await _json(parts, signal, reader, span, bins or points)
+    if form is TableFormat.XLSX:
+        rows = chunk_table(await _chunk(parts, reader, span, points))
+        return respond(rows, _head(signal, span), form, signal.path.replace("/", "."))
     return await _stream(parts, signal, reader, span, points, form)
 
 
