@@ -7,6 +7,7 @@ from pydantic import Field, PositiveFloat
 
 from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.learn.risk_settings import RiskSettings
+from twin.learn.store_settings import StoreSettings
 from twin.notify.settings import NotifySettings
 from twin.settings import Document, Secret, Settings
 from twin.state.alarm_policy import AlarmPolicy
@@ -37,6 +38,7 @@ class TwinSettings(Settings):
     alarms: AlarmPolicy = AlarmPolicy()
     notify: NotifySettings = NotifySettings()
     risk: RiskSettings = RiskSettings()
+    store: StoreSettings = StoreSettings()
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 
 

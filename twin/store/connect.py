@@ -17,15 +17,18 @@ from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
 from twin.store.jobs import Jobs
 from twin.store.kpis import KpiBuckets
+from twin.store.leases import Leases
 from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.notifications import Notifications
 from twin.store.plants import Plants
 from twin.store.production import Production
+from twin.store.retention import Retention
 from twin.store.risks import Risks
 from twin.store.rollups import Rollups
 from twin.store.samples import Samples
+from twin.store.sizes import Sizes
 from twin.store.states import States
 from twin.store.units import Units
 
@@ -54,6 +57,9 @@ class Store:
     kpis: KpiBuckets
     units: Units
     rollups: Rollups
+    retention: Retention
+    leases: Leases
+    sizes: Sizes
 
     @property
     def edition(self) -> Edition:
@@ -91,4 +97,7 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             KpiBuckets(database),
             Units(database),
             Rollups(database),
+            Retention(database),
+            Leases(database),
+            Sizes(database),
         )
