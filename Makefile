@@ -1,6 +1,6 @@
 # The two commands: `make demo` (from nothing to a running twin) and `make test` (from nothing to the whole suite passed).
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-quality chaos faults lock clean environment page
+.PHONY: help demo test check format bench bench-quality chaos faults docs lock clean environment page
 VENV := .venv/bin
 
 help: ## this list
@@ -15,7 +15,9 @@ test: environment check ## everything: checks, then every test on real parts
 	@sh setup/test-programs.sh
 	@$(VENV)/python setup/page.py
 	@$(VENV)/python setup/peers.py
-	NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -q tests/unit/test_kernel*.py tests/unit/test_monitor_engine.py tests/unit/test_state_view.py
+	@echo "the kernels once as plain Python, then everything on their machine code"
+	NUMBA_DISABLE_JIT=1 $(VENV)/python -m pytest -q -n 2 -m "not many_samples" tests/unit/test_kernel*.py tests/unit/test_state_view.py
+	$(VENV)/twin prepare
 	$(VENV)/python -m pytest -n 2 $(ARGS)
 
 check: environment ## ruff, basedpyright, import-linter
@@ -51,6 +53,9 @@ environment:
 
 page: environment
 	@$(VENV)/python setup/page.py
+
+docs: environment ## docs/reference/configuration.md from the models that read the files
+	PYTHONPATH=. $(VENV)/python setup/configuration_page.py
 
 lock: environment ## resolve the dependencies anew
 	sh setup/lock.sh

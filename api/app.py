@@ -14,9 +14,8 @@ from fastapi import FastAPI
 
 from api import errors, openapi, page
 from api.board import Board
-from api.deps import Parts, StoreLink
+from api.deps import Parts
 from api.feed import LiveFeed
-from api.history import Surroundings
 from api.hub import Hub
 from api.metrics import Metrics
 from api.routes import (
@@ -39,6 +38,7 @@ from api.routes import (
 from api.scenarios import Desk
 from api.security import Guard
 from api.settings import ApiSettings
+from api.store_link import StoreLink
 from twin.plant.load import load_plant
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def _parts(settings: ApiSettings) -> Parts:
         feed=feed,
         hub=Hub(board, feed, settings.live, metrics, loaded.revision),
         metrics=metrics,
-        scenarios=Desk(loaded, Surroundings(loaded, board, link)),
+        scenarios=Desk(loaded, link),
         streams=asyncio.Semaphore(settings.series.max_streams),
     )
 

@@ -1,31 +1,30 @@
-"""What surrounds a scenario: the live state from the board, the past from the store, and the back-test's verdict.
+"""What surrounds a scenario: the live state, the past, the risk of faults, all from the store; and the back-test.
 
-In: a scenario. Out: the `Setting` to simulate from and one sentence on how far to trust it. Without a store the plant
-model's own figures serve, and the sentence says so.
+In: a scenario. Out: the `Setting` to simulate from and how far to trust it. Any process with a store gives the same.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
-import orjson
 
-from api.board import Board, Noun, instant
-from api.deps import StoreLink
-from api.errors import ProblemError
-from twin.errors import Retryable
-from twin.plant.tree import Plant, Signal
+from twin.plant.tree import Category, Plant, Signal
+from twin.risk.statement import BELIEVED, Statement
 from twin.store.connect import Store
-from twin.whatif.answer import site_of
-from twin.whatif.build import Chance, FaultRisk, Learnt, Now, Setting
-from twin.whatif.calibrate import BackTest, History, back_test, learn, now_of, verdict
+from twin.whatif.back_test import BackTest, Trust, back_test, verdict
+from twin.whatif.build import Chance, Learnt, Now, Setting
+from twin.whatif.calibrate import History, learn
+from twin.whatif.outcome import site_of
 from twin.whatif.scenario import ScenarioText
 
 LEARN_FROM = timedelta(days=14)  # states
 CYCLES_FROM = timedelta(days=1)  # every value of them
 TEST_SPAN = timedelta(hours=8)
+LEVEL_HOLDS_S = 3_600.0  # an older buffer level says nothing of now
+RISK_HOLDS_NS = 6 * 3_600_000_000_000  # statements come every hour
 _SECOND_NS = 1_000_000_000
 
 
@@ -37,70 +36,70 @@ def _utc_now() -> datetime:
 
 
 class Surroundings:
-    """Asks board and store."""
+    """Asks the store."""
 
-    def __init__(
-        self, plant: Plant, board: Board, link: StoreLink, clock: Clock = _utc_now, risk: FaultRisk | None = None
-    ) -> None:
-        self._risk: FaultRisk | None = risk
-        self._clock: Clock = clock
+    def __init__(self, plant: Plant, store: Store, clock: Clock = _utc_now) -> None:
         self._plant: Plant = plant
-        self._board: Board = board
-        self._link: StoreLink = link
+        self._store: Store = store
+        self._clock: Clock = clock
 
-    async def __call__(self, text: ScenarioText) -> tuple[Setting, str]:
+    async def __call__(self, text: ScenarioText) -> tuple[Setting, Trust]:
         """The setting of a scenario and what the back-test says."""
         now = self._clock()
         start_at = text.start_at or now
         if text.start == "plan":
-            return Setting(start_at, text.horizon_s), "not asked: the scenario starts from the plant model"
-        try:
-            learnt = await self._learn(self._link.store, now)
-            tests = await self._back_test(self._link.store, text, learnt, now)
-        except (ProblemError, Retryable) as error:
-            return Setting(start_at, text.horizon_s, now=self._now(now)), f"not yet: the store is away ({error})"
+            return Setting(start_at, text.horizon_s), Trust("not asked: the scenario starts from the plant model")
+        ids = await self._store.plants.signal_ids()
+        learnt = await self._learn(ids, now)
+        tests = await self._back_test(ids, text, learnt, now)
         at = now.isoformat(timespec="minutes").replace("+00:00", "Z")
-        return Setting(start_at, text.horizon_s, learnt, self._now(now), self._chances()), verdict(tests, at)
+        chances = chances_of(await self._store.risks.latest(), _ns(now), text.horizon_s)
+        setting = Setting(start_at, text.horizon_s, learnt, await self._now(ids, now), chances)
+        return setting, Trust(verdict(tests, at), tuple(tests))
 
-    def _chances(self) -> dict[str, Chance]:
-        found = {path: self._risk.chance(path) for path in self._plant.work} if self._risk else {}
-        return {path: chance for path, chance in found.items() if chance is not None}
+    async def _now(self, ids: Mapping[str, int], now: datetime) -> dict[str, Now]:
+        """Who is down since when, how full each buffer is: the newest that is stored."""
+        found: dict[str, Now] = {}
+        for path, (since_s, category) in (await self._states(now)).items():
+            if category == Category.OUT_OF_SERVICE:
+                found[path] = Now(down_since_s=max(now.timestamp() - since_s, 0.0))
+        levels = {
+            ids[signal.path]: signal.asset
+            for signal in self._plant.signals
+            if signal.role == "buffer-level" and signal.path in ids
+        }
+        for number, last in (await self._store.samples.last(list(levels))).items():
+            if now.timestamp() - last.time_ns / _SECOND_NS < LEVEL_HOLDS_S:
+                path = levels[number]
+                found[path] = replace(found.get(path, Now()), level=round(last.value))
+        return found
 
-    def _now(self, now: datetime) -> dict[str, Now]:
-        states: dict[str, Mapping[str, Any]] = {}
-        ages: dict[str, float] = {}
-        for entry in self._board.all(Noun.ASSET):
-            if self._plant.has_asset(entry.key):
-                document = orjson.loads(entry.rendered(signals=True))
-                states[entry.key] = document
-                machine: dict[str, Any] | None = document.get("machine_state")
-                since = instant(machine.get("since")) if machine else None
-                if since is not None:
-                    ages[entry.key] = (now - since).total_seconds()
-        return now_of(self._plant, states, ages)
+    async def _states(self, now: datetime) -> dict[str, tuple[float, str]]:
+        """Per unit since when (seconds since 1970) it is in which category."""
+        changes = await self._store.risks.transitions(_ns(now - LEARN_FROM), _ns(now))
+        return {path: (float(at_h[-1]) * 3600, category[-1]) for path, (at_h, category) in changes.items()}
 
-    async def _learn(self, store: Store, now: datetime) -> dict[str, Learnt]:
+    async def _learn(self, ids: Mapping[str, int], now: datetime) -> dict[str, Learnt]:
         found: dict[str, Learnt] = {}
         start_ns, end_ns = _ns(now - LEARN_FROM), _ns(now)
         for path in self._plant.work:
             cycles = np.zeros(0)
             signal = _with_role(self._plant, path, "cycle-time")
-            if signal is not None:
-                number = await self._link.signal_id(signal.path)
-                columns = await store.samples.series(number, _ns(now - CYCLES_FROM), end_ns)
+            if signal is not None and signal.path in ids:
+                columns = await self._store.samples.series(ids[signal.path], _ns(now - CYCLES_FROM), end_ns)
                 cycles = np.asarray(columns.value, np.float64)
-            changes = await store.findings.transitions(path, start_ns, end_ns)
+            changes = await self._store.findings.transitions(path, start_ns, end_ns)
             states = [(one.at_ns / _SECOND_NS, one.category) for one in changes]
             found[path] = learn(self._plant, path, History(cycles, states, end_ns / _SECOND_NS))
         return found
 
     async def _back_test(
-        self, store: Store, text: ScenarioText, learnt: Mapping[str, Learnt], now: datetime
+        self, ids: Mapping[str, int], text: ScenarioText, learnt: Mapping[str, Learnt], now: datetime
     ) -> list[BackTest]:
         tests: list[BackTest] = []
         sites = [text.under] if text.under else list(dict.fromkeys(site_of(path) for path in self._plant.work))
         for site in sites:
-            ends = await self._counted(store, site, now)
+            ends = await self._counted(ids, site, now)
             if ends is None:
                 continue
             began_at, real = ends
@@ -109,15 +108,14 @@ class Surroundings:
             tests.append(await asyncio.to_thread(back_test, self._plant, site, setting, real))
         return tests
 
-    async def _counted(self, store: Store, under: str, now: datetime) -> tuple[datetime, float] | None:
+    async def _counted(self, ids: Mapping[str, int], under: str, now: datetime) -> tuple[datetime, float] | None:
         """(since when, things) that the outputs' own counters have counted in the last hours; None: nothing."""
         first_ns, total, seen = _ns(now), 0.0, False
         for path in self._outputs(under):
             signal = _with_role(self._plant, path, "good-count") or _with_role(self._plant, path, "move-count")
-            if signal is None:
+            if signal is None or signal.path not in ids:
                 continue
-            number = await self._link.signal_id(signal.path)
-            columns = await store.samples.series(number, _ns(now - TEST_SPAN), _ns(now))
+            columns = await self._store.samples.series(ids[signal.path], _ns(now - TEST_SPAN), _ns(now))
             if len(columns) > 1:
                 seen = True
                 first_ns = min(first_ns, int(columns.time[0]))
@@ -138,3 +136,14 @@ def _with_role(plant: Plant, path: str, role: str) -> Signal | None:
 
 def _ns(at: datetime) -> int:
     return int(at.timestamp() * 1e6) * 1_000
+
+
+def chances_of(statements: Iterable[Statement], now_ns: int, horizon_s: float) -> dict[str, Chance]:
+    """By unit the believed probability whose horizon is nearest to the scenario's; old statements say nothing."""
+    found: dict[str, Chance] = {}
+    for one in statements:
+        believed = [risk for risk in one.risks if risk.p is not None and risk.basis in BELIEVED]
+        if believed and now_ns - one.at_ns <= RISK_HOLDS_NS:
+            nearest = min(believed, key=lambda risk: abs(math.log(risk.horizon_h * 3600 / horizon_s)))
+            found[one.asset] = Chance(nearest.p or 0.0, nearest.horizon_h * 3600)
+    return found

@@ -1,117 +1,159 @@
-"""The desk that takes scenarios: a bounded queue, one simulation at a time in a thread, answers kept by id.
+"""The desk that takes scenarios: questions and answers are in the store, one simulation at a time in a thread.
 
-In: scenario documents. Out: jobs with progress, then answers. What runs is bounded beforehand by an estimate of its
-events; answers are kept in memory, the newest `KEPT`.
+In: scenario documents. Out: rows with progress, then answers. Any number of api processes share one queue: whoever is
+idle takes the oldest, holds it while it works, and a process that was killed loses it to the next. What runs is bounded
+beforehand by an estimate of its events.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from pydantic import ValidationError
+
 from api.errors import ProblemError
+from api.history import Surroundings
+from api.store_link import StoreLink
 from twin.errors import ConfigError, Retryable
 from twin.plant.tree import Plant
+from twin.store.connect import Store
+from twin.store.scenarios import Claim, Scenario
 from twin.whatif.analytic import most_events
-from twin.whatif.answer import Answer, answer, changed_case
+from twin.whatif.answer import answer, changed_case, replications_of
+from twin.whatif.back_test import Trust
 from twin.whatif.build import Setting
 from twin.whatif.scenario import ScenarioText
+from twin.whatif.simulate import is_compiled
+from twin.whatif.statement import Answer
 
 log = logging.getLogger(__name__)
 
-KEPT = 64
 MOST_WAITING = 8
 MOST_EVENTS = 2_000_000_000  # about five minutes on one core
+MOST_ATTEMPTS = 3
+HOLD_S = 30.0
+TOLD_EVERY_S = 1.0
+LOOKED_EVERY_S = 2.0  # for what other processes have taken
 
-Surroundings = Callable[[ScenarioText], Awaitable[tuple[Setting, str]]]
+HISTORY = "reading the plant's history and testing the simulator on it"
+COMPILING = "compiling the simulator, once"
+SIMULATING = "simulating"
 
 
 @dataclass(slots=True)
-class Job:
-    """One scenario on its way."""
+class _Job:
+    """What this process works at; the simulation's thread counts in it."""
 
-    id: str
-    text: ScenarioText
-    asked_at: datetime
-    state: str = "waiting"  # waiting, running, done, failed
-    done: int = 0  # replications, of base case and scenario
+    claim: Claim
+    started_s: float
     total: int = 0
-    seconds: float = 0.0
-    detail: str = ""
-    answer: Answer | None = field(default=None, repr=False)
+    done: int = 0
+    base_ns: int | None = None
+    lost: bool = False  # another process has it, or this one ends
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started_s
+
+    @property
+    def phase(self) -> str:
+        if not is_compiled():
+            return COMPILING
+        return SIMULATING if self.base_ns is not None else HISTORY
 
 
-class _StoppedError(Exception):
-    """The api ends; nobody waits for the rest."""
+class _LostError(Exception):
+    """Nobody waits for the rest any more."""
 
 
 class Desk:
-    """All jobs of this process."""
+    """Takes questions; `run` answers them."""
 
-    def __init__(self, plant: Plant, surroundings: Surroundings) -> None:
+    def __init__(self, plant: Plant, link: StoreLink) -> None:
         self._plant: Plant = plant
-        self._surroundings: Surroundings = surroundings
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._queue: asyncio.Queue[Job] = asyncio.Queue(MOST_WAITING)
-        self._stopping: bool = False
+        self._link: StoreLink = link
+        self._asked: asyncio.Event = asyncio.Event()
 
-    def jobs(self) -> list[Job]:
-        """Every job that is kept, newest first."""
-        return list(reversed(self._jobs.values()))
-
-    def job(self, identity: str) -> Job | None:
-        """The job with this id."""
-        return self._jobs.get(identity)
-
-    def submit(self, text: ScenarioText) -> Job:
+    async def submit(self, text: ScenarioText) -> Scenario:
         """Take a scenario; a problem when it cannot be simulated, is too much work, or too many wait."""
         self._check(text)
-        job = Job(uuid4().hex, text, datetime.now(UTC), total=2 * text.replications)
-        try:
-            self._queue.put_nowait(job)
-        except asyncio.QueueFull:
+        question = text.model_dump(mode="json", by_alias=True)
+        total = replications_of(text)
+        taken = await self._link.store.scenarios.add(uuid4(), question, total, MOST_WAITING)
+        if taken is None:
             raise ProblemError(
                 503,
                 "too-many-scenarios",
                 f"{MOST_WAITING} scenarios wait already",
                 do="try again when one of them is done; GET /v1/scenarios lists them",
                 headers={"Retry-After": "10"},
-            ) from None
-        self._jobs[job.id] = job
-        while len(self._jobs) > KEPT:
-            self._jobs.popitem(last=False)
-        return job
+            )
+        self._asked.set()
+        return taken
 
     async def run(self) -> None:
         """Work until cancelled."""
+        while True:
+            await self._link.opened()
+            try:
+                claim = await self._link.store.scenarios.claim(HOLD_S)
+                if claim is not None:
+                    await self._work(self._link.store, claim)
+                    continue
+            except (Retryable, ProblemError) as error:
+                log.warning("scenarios wait for the store: %s", error)
+            self._asked.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), LOOKED_EVERY_S)
+
+    async def _work(self, store: Store, claim: Claim) -> None:
+        job = _Job(claim, time.monotonic())
+        if claim.attempt > MOST_ATTEMPTS:
+            reason = f"{MOST_ATTEMPTS} processes ended while they simulated it; ask for less, and look into their logs"
+            await store.scenarios.failed(claim, reason, 0.0)
+            return
+        telling = asyncio.create_task(self._tell(store, job), name=f"scenario {claim.id}")
         try:
-            while True:
-                await self._one(await self._queue.get())
+            found = await self._answer(store, job)
+        except (ConfigError, ValidationError) as error:
+            await store.scenarios.failed(claim, str(error), job.seconds)
+        except _LostError:
+            log.warning("scenario %s was taken over by another process", claim.id)
+        else:
+            await store.scenarios.answered(claim, found.document(), job.base_ns or 0, job.seconds)
         finally:
-            self._stopping = True
+            job.lost = True
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
 
-    async def _one(self, job: Job) -> None:
-        job.state = "running"
-        started_s = time.monotonic()
-        try:
-            setting, trust = await self._surroundings(job.text)
-            job.answer = await asyncio.to_thread(self._simulate, job, setting, trust)
-            job.state = "done"
-        except (ConfigError, Retryable) as error:
-            job.state, job.detail = "failed", str(error)
-        job.seconds = time.monotonic() - started_s
+    async def _answer(self, store: Store, job: _Job) -> Answer:
+        text = ScenarioText.model_validate(job.claim.question)
+        job.total = replications_of(text)
+        setting, trust = await Surroundings(self._plant, store)(text)
+        job.base_ns = int(setting.start_at.timestamp()) * 1_000_000_000
+        return await asyncio.to_thread(self._simulate, job, text, setting, trust)
 
-    def _simulate(self, job: Job, setting: Setting, trust: str) -> Answer:
+    def _simulate(self, job: _Job, text: ScenarioText, setting: Setting, trust: Trust) -> Answer:
         def told(done: int, total: int) -> None:
             job.done, job.total = done, total
-            if self._stopping:
-                raise _StoppedError
+            if job.lost:
+                raise _LostError
 
-        return answer(self._plant, job.text, setting, trust=trust, progress=told)
+        return answer(self._plant, text, setting, trust=trust, progress=told)
+
+    async def _tell(self, store: Store, job: _Job) -> None:
+        """Say how far it is, and thereby hold it; a store that is away for longer than `HOLD_S` may give it away."""
+        while not job.lost:
+            with contextlib.suppress(Retryable):
+                held = await store.scenarios.progress(
+                    job.claim, job.done, max(job.total, 1), phase=job.phase, base_ns=job.base_ns, hold_s=HOLD_S
+                )
+                job.lost = not held
+            await asyncio.sleep(TOLD_EVERY_S)
 
     def _check(self, text: ScenarioText) -> None:
         setting = Setting(text.start_at or datetime.now(UTC), text.horizon_s)
@@ -119,7 +161,7 @@ class Desk:
             flow = changed_case(self._plant, text, setting)
         except ConfigError as error:
             raise ProblemError(422, "unknown-in-scenario", str(error), do="correct the scenario") from error
-        events = 2 * text.replications * most_events(flow, text.horizon_s)
+        events = replications_of(text) * most_events(flow, text.horizon_s)
         if events > MOST_EVENTS:
             fewer = max(int(text.replications * MOST_EVENTS / events), 10)
             raise ProblemError(

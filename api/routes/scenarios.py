@@ -1,9 +1,10 @@
 """`POST /v1/scenarios`, `GET /v1/scenarios`, `GET /v1/scenarios/{id}`: what if?"""
 
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -11,23 +12,33 @@ from api.deps import PartsDep
 from api.errors import ProblemError
 from api.media import TableFormat
 from api.openapi import problems
-from api.scenarios import Job
-from api.tables import FRESH, TABLE_CONTENT, FormatParameter, chosen, respond, table
+from api.tables import FRESH, TABLE_CONTENT, FormatParameter, chosen, respond, table, times
+from api.window import rfc3339
+from twin.store.scenarios import KEPT, Scenario
 from twin.whatif.scenario import ScenarioText
+from twin.whatif.statement import TableName, answer_rows
 
 router = APIRouter(prefix="/v1", tags=["what-if"])
 
 
 class ScenarioModel(BaseModel):
-    """One scenario on its way; `answer` once it is done."""
+    """One scenario on its way."""
 
     id: str
     title: str
     state: Literal["waiting", "running", "done", "failed"]
+    phase: str = Field(description="What is being done", examples=["compiling the simulator, once"])
     asked_at: str
+    base_at: str | None = Field(description="The state of the plant from which it starts")
     progress: float = Field(description="Share of the replications that are done, 0 to 1", examples=[0.4])
     seconds: float = Field(description="How long it took")
     detail: str = Field(description="Why it failed")
+
+
+class AnsweredModel(ScenarioModel):
+    """One scenario with its question, and its answer once it is done."""
+
+    question: dict[str, Any]
     answer: dict[str, Any] | None = Field(description="docs/reference/whatif.md says how to read it")
 
 
@@ -46,10 +57,10 @@ class ScenariosModel(BaseModel):
     responses={202: {"model": ScenarioModel, "description": "Taken; ask for it at Location"}, **problems(422, 503)},
 )
 async def post_scenario(text: ScenarioText, parts: PartsDep) -> Response:
-    """Bounded work, one scenario at a time. Durations are seconds or text such as `4 h`."""
-    job = parts.scenarios.submit(text)
-    headers = {**FRESH, "Location": f"/v1/scenarios/{job.id}"}
-    return Response(orjson.dumps(_document(job)), 202, headers, "application/json")
+    """Bounded work, one scenario at a time per process. Durations are seconds or text such as `4 h`."""
+    taken = await parts.scenarios.submit(text)
+    headers = {**FRESH, "Location": f"/v1/scenarios/{taken.id}"}
+    return Response(orjson.dumps(_document(taken)), 202, headers, "application/json")
 
 
 @router.get(
@@ -57,12 +68,26 @@ async def post_scenario(text: ScenarioText, parts: PartsDep) -> Response:
     operation_id="listScenarios",
     summary="Scenarios and how far they are",
     response_class=Response,
-    responses={200: {"model": ScenariosModel, "description": "The scenarios"}, **problems()},
+    responses={
+        200: {"model": ScenariosModel, "description": "The scenarios", "content": TABLE_CONTENT},
+        **problems(406, 422, 503),
+    },
 )
-async def list_scenarios(parts: PartsDep) -> Response:
-    """The newest first; the answers are at each scenario's own address."""
-    body = orjson.dumps({"scenarios": [_document(job) for job in parts.scenarios.jobs()]})
-    return Response(body, media_type="application/json", headers=FRESH)
+async def list_scenarios(
+    request: Request,
+    parts: PartsDep,
+    limit: Annotated[int, Query(ge=1, le=KEPT, description="At most so many")] = 100,
+    format: FormatParameter = None,  # noqa: A002 – the name in the URL
+) -> Response:
+    """The newest first; the answers are at each scenario's own address. The newest 1,000 are kept."""
+    form = chosen(request, format)
+    found = await parts.link.store.scenarios.list(limit)
+    documents = [_document(one) for one in found]
+    if form is TableFormat.JSON:
+        return Response(orjson.dumps({"scenarios": documents}), media_type="application/json", headers=FRESH)
+    columns: dict[str, Any] = {name: [one[name] for one in documents] for name in ScenarioModel.model_fields}
+    columns["asked_at"] = times([one.asked_ns for one in found])
+    return respond(table(columns), {}, form, "scenarios")
 
 
 @router.get(
@@ -71,42 +96,57 @@ async def list_scenarios(parts: PartsDep) -> Response:
     summary="One scenario: progress, then the answer",
     response_class=Response,
     responses={
-        200: {"model": ScenarioModel, "description": "The scenario", "content": TABLE_CONTENT},
-        **problems(404, 406, 422),
+        200: {"model": AnsweredModel, "description": "The scenario", "content": TABLE_CONTENT},
+        **problems(404, 406, 422, 503),
     },
 )
 async def get_scenario(
     request: Request,
     parts: PartsDep,
     identity: Annotated[str, Path(alias="id", max_length=64, description="Its id, as POST gave it")],
+    part: Annotated[TableName, Query(alias="table", description="Which part of the answer is the table")] = "fans",
     format: FormatParameter = None,  # noqa: A002 – the name in the URL
 ) -> Response:
-    """JSON says everything; CSV, Arrow and Parquet hold the fan of throughput in time."""
-    job = parts.scenarios.job(identity)
-    if job is None:
-        raise ProblemError(
-            404, "unknown-scenario", f"there is no scenario {identity!r}", do="GET /v1/scenarios lists them"
-        )
+    """JSON says everything; CSV, Arrow and Parquet hold one part of the answer, by default throughput in time."""
     form = chosen(request, format)
+    store = parts.link.store
+    found = await store.scenarios.find(_uuid(identity))
+    if found is None:
+        raise _unknown(identity)
+    answer = await store.scenarios.answer(found.id)
     if form is TableFormat.JSON:
-        document = _document(job) | {"answer": job.answer.document() if job.answer else None}
+        document = _document(found) | {"question": found.question, "answer": answer}
         return Response(orjson.dumps(document), media_type="application/json", headers=FRESH)
-    if job.answer is None:
-        raise ProblemError(
-            422, "not-done", f"the scenario is {job.state}", do="ask again without format until its state is done"
-        )
-    head = {"title": job.text.title, "trust": job.answer.trust}
-    return respond(table(job.answer.rows()), head, form, f"scenario-{job.id}")
+    if answer is None:
+        do = "ask again without format until its state is done"
+        raise ProblemError(422, "not-done", f"the scenario is {found.state}", do=do)
+    head = {"title": answer["title"], "trust": answer["trust"], "part": part}
+    return respond(table(answer_rows(answer, part)), head, form, f"scenario-{found.id}-{part}")
 
 
-def _document(job: Job) -> dict[str, Any]:
+def _uuid(identity: str) -> UUID:
+    try:
+        return UUID(identity)
+    except ValueError:
+        raise _unknown(identity) from None
+
+
+def _unknown(identity: str) -> ProblemError:
+    return ProblemError(
+        404, "unknown-scenario", f"there is no scenario {identity!r}", do="GET /v1/scenarios lists them"
+    )
+
+
+def _document(one: Scenario) -> dict[str, Any]:
+    progress = 1.0 if one.state == "done" else round(one.done / one.total, 4) if one.total else 0.0
     return {
-        "id": job.id,
-        "title": job.text.title,
-        "state": job.state,
-        "asked_at": job.asked_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "progress": round(job.done / job.total, 4) if job.total else 0.0,
-        "seconds": round(job.seconds, 3),
-        "detail": job.detail,
-        "answer": None,
+        "id": str(one.id),
+        "title": one.question["title"],
+        "state": one.state,
+        "phase": one.phase,
+        "asked_at": rfc3339(one.asked_ns),
+        "base_at": None if one.base_ns is None else rfc3339(one.base_ns),
+        "progress": progress,
+        "seconds": round(one.seconds, 3),
+        "detail": one.detail,
     }

@@ -47,7 +47,7 @@ def page(demo: Demo, browser: Browser) -> Iterator[Page]:
 
 def test_the_overview_counts_alarms_and_leads_to_the_list(page: Page) -> None:
     count = page.locator("header .alarm-count")
-    expect(count).to_have_text(re.compile(r"[1-9]\d* alarms?"), timeout=2 * WAIT_MS)
+    expect(count).to_have_text(re.compile(r"[1-9]\d* alarms?"), timeout=4 * WAIT_MS)
     keep_picture(page, "overview-alarms")
     count.click()
     expect(page.locator("tr.alarm").first).to_be_visible(timeout=WAIT_MS)

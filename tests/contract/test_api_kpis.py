@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import time
 
 import httpx
@@ -16,6 +17,7 @@ from tests import servers
 from tests.contract.api_samples import commit, commit_texts, register
 from tests.contract.api_server import MILL, api_process, api_settings
 from tests.contract.api_server import PLANT as PLANT_FILE
+from twin.client import ApiProblem, Twin
 from twin.commands.cli import app
 from twin.commands.kpi_store import KpiStore
 from twin.learn.kpi_buckets import kpi_buckets
@@ -162,3 +164,49 @@ def test_an_export_that_was_killed_between_file_and_cursor_writes_nothing_twice(
     said = run.invoke(app, ["export", str(out), "-c", str(config)])
     assert "0 samples in 0 new files" in said.output
     assert not list(out.glob("*.part"))
+
+
+@pytest.fixture
+def client(served):
+    """The planner's client, and what it has asked."""
+    with Twin(str(served[0].base_url)) as twin:
+        asked = []
+        twin._http.event_hooks["request"].append(asked.append)
+        yield twin, asked
+
+
+def test_the_client_gives_the_figures_as_a_frame(served, client):
+    twin, _ = client
+    frame = twin.kpis(MILL, by="hour", start="-6h")
+    rows = served[0].get("/v1/kpis", params={"under": MILL, "by": "hour", "start": "-6h"}).json()["rows"]
+    assert frame["production_s"].tolist() == [row["seconds"]["production"] for row in rows]
+    assert str(frame["start"].dtype) == "datetime64[us, UTC]"
+    assert len(twin.series(f"{MILL}/good-count", start="-5h")) == 540
+    assert set(twin.bottlenecks("factory/machining")["asset"]) >= {MILL}
+
+
+def test_every_request_of_the_client_stands_in_the_api_document(served, client):
+    twin, asked = client
+    twin.plant(), twin.state(MILL), twin.series(f"{MILL}/state", points=10), twin.kpis("factory", level="unit")
+    twin.bottlenecks("factory"), twin.forecasts("factory"), twin.forecast_accuracy(days=3), twin.alarms(), twin.risk()
+    with pytest.raises(ApiProblem, match="nowhere: no unit"):
+        twin.whatif({"title": "none", "under": "nowhere", "horizon": "1 h", "changes": []})
+    paths = served[0].get("/openapi.json").json()["paths"]
+    for request in asked:
+        known = next(one for path, one in paths.items() if _fits(path, request.url.path))[request.method.lower()]
+        names = {one["name"] for one in known.get("parameters", ()) if one["in"] == "query"}
+        assert set(request.url.params) <= names, request.url
+    assert len({request.url.path for request in asked}) == 10
+
+
+def _fits(path, asked):
+    return re.fullmatch(re.sub(r"\\{[^}]*\\}", ".+", re.escape(path)), asked) is not None
+
+
+def test_the_client_says_what_is_wrong_and_what_to_do(client):
+    twin, _ = client
+    with pytest.raises(ApiProblem, match="there is no") as caught:
+        twin.kpis("factory/machining/mil-1")
+    assert (caught.value.status, bool(caught.value.do)) == (404, True)
+    with Twin(f"http://127.0.0.1:{servers.free_port()}") as nowhere, pytest.raises(ApiProblem, match="is the address"):
+        nowhere.plant()

@@ -1,25 +1,25 @@
-"""Scenarios over a real api: taken, simulated, answered in every representation, bounded."""
+"""Scenarios over a real api and store: taken, simulated, answered in every representation, kept, bounded."""
 
 import asyncio
-import contextlib
 import csv
 import io
-from datetime import UTC, datetime
+import uuid
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import orjson
 import pyarrow
 import pyarrow.parquet
 import pytest
 
-from api.board import Board, Noun
-from api.deps import StoreLink
 from api.history import Surroundings
 from tests import servers
 from tests.contract.api_samples import commit, register
 from tests.contract.api_server import PLANT, api_settings, running_api
 from twin.plant.load import load_plant
+from twin.risk.statement import Assessment, Basis, Statement
+from twin.state.model import Transition
 from twin.store.connect import open_store
+from twin.whatif.build import Chance
 from twin.whatif.scenario import ScenarioText
 
 pytestmark = pytest.mark.timeout(600)
@@ -43,9 +43,17 @@ async def done(api, where):
     return found
 
 
+@pytest.fixture(scope="module")
+def database():
+    with servers.postgres() as server:
+        asyncio.run(register(server.dsn))
+        yield server
+
+
 @pytest.fixture
-async def api():
-    async with running_api(api_settings()) as running:
+async def api(database):
+    async with running_api(api_settings(dsn=database.dsn)) as running:
+        await running.parts.link.opened()
         yield running
 
 
@@ -56,6 +64,8 @@ async def test_a_scenario_is_taken_simulated_and_answered_in_every_representatio
     found = await done(api, where)
     assert found["state"] == "done", found
     assert found["progress"] == 1.0
+    assert found["base_at"] == "2026-11-25T06:00:00.000000Z"
+    assert found["question"]["changes"][0]["for"] == 3600
     (output,) = found["answer"]["outputs"]
     assert output["high"] < 0
     assert found["answer"]["trust"].startswith("not asked")
@@ -69,15 +79,28 @@ async def test_a_scenario_is_taken_simulated_and_answered_in_every_representatio
         pyarrow.parquet.read_table(io.BytesIO(parquet.content)),
     ]
     assert [table.num_rows for table in tables] == [16, 16]
-    listed = (await api.http.get("/v1/scenarios")).json()["scenarios"]
-    assert [one["title"] for one in listed] == ["Lathe down"]
+    for part in ("outputs", "assets", "orders", "sensitivity", "takeovers", "back_tests"):
+        rows = (await api.http.get(where, params={"format": "parquet", "table": part})).content
+        assert pyarrow.parquet.read_table(io.BytesIO(rows)).num_rows == len(found["answer"][part])
 
 
-async def test_a_live_scenario_without_a_store_says_that_it_cannot_be_trusted_yet(api):
-    taken = await api.http.post("/v1/scenarios", json={**DOWN, "start": "live"})
-    found = await done(api, taken.headers["location"])
-    assert found["state"] == "done", found
-    assert found["answer"]["trust"].startswith("not yet: the store is away")
+async def test_answers_outlive_the_process_and_any_other_one_has_them(database):
+    settings = api_settings(dsn=database.dsn)
+    async with running_api(settings) as one, running_api(settings) as other:
+        await one.parts.link.opened()
+        await other.parts.link.opened()
+        where = (await one.http.post("/v1/scenarios", json={**DOWN, "title": "Kept"})).headers["location"]
+        assert (await other.http.get(where)).json()["title"] == "Kept"
+        answered = await done(other, where)
+    async with running_api(settings) as restarted:
+        await restarted.parts.link.opened()
+        assert (await restarted.http.get(where)).json() == answered
+        listed = await restarted.http.get("/v1/scenarios", params={"limit": 1})
+        assert [one["title"] for one in listed.json()["scenarios"]] == ["Kept"]
+        rows = list(
+            csv.DictReader(io.StringIO((await restarted.http.get("/v1/scenarios", params={"format": "csv"})).text))
+        )
+        assert (rows[0]["title"], rows[0]["state"]) == ("Kept", "done")
 
 
 @pytest.mark.parametrize(
@@ -101,20 +124,21 @@ async def test_what_cannot_be_simulated_is_a_problem_that_says_what_to_do(api, c
 
 
 async def test_an_unknown_scenario_and_an_early_table_are_problems(api):
-    assert (await api.http.get("/v1/scenarios/none")).status_code == 404
+    for unknown in ("none", uuid.uuid4()):
+        assert (await api.http.get(f"/v1/scenarios/{unknown}")).status_code == 404
     heavy = {**DOWN, "replications": 4_000}
     where = (await api.http.post("/v1/scenarios", json=heavy)).headers["location"]
     early = await api.http.get(where, params={"format": "csv"})
     assert early.json()["type"].endswith("not-done")
 
 
-async def test_history_and_the_live_state_surround_a_live_scenario_and_a_back_test_judges_it():
+async def test_history_risk_and_the_live_state_surround_a_live_scenario_and_a_back_test_judges_it():
     noon = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday, early shift; the sample at noon itself is not yet past
-    lathe, packer = "factory/machining/lathe-1", "factory/assembly/line-1/packer-1"
-    plant, board = load_plant(PLANT), Board()
-    document = {"format": 1, "path": lathe, "at": "2026-11-25T12:00:00Z", "signals": {},
-                "machine_state": {"name": "fault", "category": "OutOfService", "since": "2026-11-25T11:50:00Z"}}  # fmt: skip
-    board.put(Noun.ASSET, lathe, orjson.dumps(document))
+    lathe, packer, mill = (
+        f"factory/{unit}" for unit in ("machining/lathe-1", "assembly/line-1/packer-1", "machining/mill-1")
+    )
+    rack = "factory/machining/rack-milled"
+    plant = load_plant(PLANT)
     noon_ns = int(noon.timestamp()) * 10**9
     with servers.postgres() as database:
         ids = await register(database.dsn)
@@ -123,16 +147,26 @@ async def test_history_and_the_live_state_surround_a_live_scenario_and_a_back_te
             await commit(store, ids[f"{lathe}/cycle-time"], times, 11.5 + 0.5 * np.sin(np.arange(1_000.0)))
             parts = noon_ns - np.arange(500, dtype=np.int64)[::-1] * 13_400_000_000  # 269 an hour
             await commit(store, ids[f"{packer}/good-count"], parts, np.arange(7_000.0, 7_500.0))
-        link = StoreLink(database.dsn)
-        running = asyncio.create_task(link.run())
-        await link.opened()
-        text = ScenarioText.model_validate({"title": "t", "under": "factory"})
-        setting, trust = await Surroundings(plant, board, link, lambda: noon)(text)
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+            await commit(store, ids[f"{rack}/level"], times[-2:], np.array([3.0, 11.0]))
+            fault = Transition(lathe, noon_ns - 600 * 10**9, 4, "fault", "OutOfService")
+            await store.findings.write(1, [], [fault], "test")
+            risks = tuple(
+                Assessment(hours, p, 0.1, 0.9, basis, 9)
+                for hours, p, basis in ((8.0, 0.5, Basis.CALIBRATED), (168.0, 0.8, Basis.CALIBRATED))
+            )
+            guess = (Assessment(8.0, 0.9, 0.1, 0.95, Basis.PRIOR, 0),)
+            at_ns = noon_ns - 3_600 * 10**9
+            await store.risks.write([Statement(mill, at_ns, risks, 1), Statement(packer, at_ns, guess, None)])
+            text = ScenarioText.model_validate({"title": "t", "under": "factory", "horizon": "8 h"})
+            setting, trust = await Surroundings(plant, store, lambda: noon)(text)
+            late = lambda: noon + timedelta(hours=7)  # noqa: E731
+            assert (await Surroundings(plant, store, late)(text))[0].risk == {}  # what was said then holds no more
     assert setting.start_at == noon
-    assert setting.now[lathe].down_since_s == 600
+    assert setting.now[lathe].down_since_s == pytest.approx(600)
+    assert setting.now[rack].level == 11
     assert setting.learnt[lathe].cycle.mean_s == pytest.approx(11.5, rel=0.01)
-    assert trust.startswith("trusted since 2026-11-25T12:00Z; factory: "), trust
-    assert "498 real in 1.9 h" in trust
+    assert setting.risk == {mill: Chance(0.5, 8 * 3600.0)}
+    assert trust.words.startswith("trusted since 2026-11-25T12:00Z; factory: "), trust
+    assert "498 real in 1.9 h" in trust.words
+    (test,) = trust.tests
+    assert (test.real, test.holds) == (498, True)

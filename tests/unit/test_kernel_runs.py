@@ -103,6 +103,7 @@ def batch(seed: int, number: int) -> Columns:
     return Columns(*(np.ascontiguousarray(column[kept]) for column in columns), node=3)
 
 
+@pytest.mark.many_samples
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("reports", [64, 65_536])
 def test_a_sorted_batch_gives_what_its_rows_give_one_by_one(seed: int, reports: int) -> None:

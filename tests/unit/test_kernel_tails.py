@@ -43,6 +43,7 @@ def filled(rng, streams=200, blocks=600):
     return calibration, which
 
 
+@pytest.mark.many_samples
 def test_a_limit_is_reached_as_often_as_it_says():
     rng = np.random.default_rng(1)
     calibration, which = filled(rng)

@@ -194,6 +194,7 @@ def test_a_lasting_shift_of_one_deviation_is_a_drift():
     assert flagged[120:].any()
 
 
+@pytest.mark.many_samples
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
 def test_noise_with_memory_gives_no_drift(phi):
     rng = np.random.default_rng(7)
@@ -214,6 +215,7 @@ def test_values_that_jump_there_and_back_are_jumps():
     assert run(hot, [0.0, 15.0, 0.0, 0.1], np.ones(4)).tolist() == [0, SPIKE_BIT | JUMP_BIT, JUMP_BIT, 0]
 
 
+@pytest.mark.many_samples
 def test_a_slow_ramp_is_a_creep_although_the_mean_follows_it():
     rng = np.random.default_rng(12)
     hot = learnt(rng, samples=8000, dt_s=4.0)

@@ -16,17 +16,9 @@ from twin.errors import ConfigError
 from twin.plant.load import load_plant
 from twin.settings import load
 from twin.whatif.answer import answer
+from twin.whatif.back_test import BackTest, Trust, back_test, verdict
 from twin.whatif.build import Chance, Learnt, Now, Setting, build, hazardous, planned_failure
-from twin.whatif.calibrate import (
-    BackTest,
-    History,
-    back_test,
-    cycle_from,
-    failure_from,
-    learn,
-    now_of,
-    verdict,
-)
+from twin.whatif.calibrate import History, cycle_from, failure_from, learn
 from twin.whatif.model import exponential, fixed
 from twin.whatif.scenario import ScenarioText, changed_flow, changed_setting
 from twin.whatif.simulate import Plan, simulate
@@ -166,17 +158,35 @@ def test_a_unit_takes_each_key_of_its_work_from_the_nearest_that_gives_it(plant)
 
 
 def test_the_start_is_the_live_state(plant):
-    documents = {
-        LATHE: {"machine_state": {"name": "fault", "category": "OutOfService"}, "signals": {}},
-        "factory/machining/rack-milled": {"machine_state": None, "signals": {"level": {"value": 11.0}}},
-    }
-    now = now_of(plant, documents, {LATHE: 90.0})
-    assert now == {LATHE: Now(down_since_s=90.0), "factory/machining/rack-milled": Now(level=11)}
+    now = {LATHE: Now(down_since_s=90.0), "factory/machining/rack-milled": Now(level=11)}
     flow = build(plant, "factory", Setting(WEDNESDAY, 3600, now=now))
     assert flow.stock("factory/machining/rack-milled").level == 11
     whole = build(plant, "factory", Setting(WEDNESDAY, 3600))
     plan = Plan(3600, 64, threads=1)
     assert simulate(flow, plan).done.mean() < simulate(whole, plan).done.mean()
+
+
+def test_of_two_gates_the_open_one_takes_over_and_of_one_lathe_nobody(plant):
+    lane = {"change": "closed", "asset": "terminal/gates/lane-in-1", "for": "4 h"}
+    (takeover,) = asked(plant, lane, under="terminal", sensitivity=False).takeovers
+    (other,) = takeover.by
+    assert other.asset == "terminal/gates/lane-in-2"
+    assert other.gained == pytest.approx(takeover.missed, rel=0.3)
+    assert "instead terminal/gates/lane-in-2" in takeover.words
+    (alone,) = asked(plant, {"change": "down", "asset": LATHE, "for": "1 h"}, sensitivity=False).takeovers
+    assert (alone.by, alone.alike) == ([], [])
+    assert "nothing in the simulated part does the same work" in alone.words
+
+
+def test_the_bottleneck_is_what_brings_most_when_it_alone_is_faster(plant):
+    slow = {"change": "speed", "asset": LATHE, "factor": 0.5}
+    found = asked(plant, slow)
+    assert found.bottlenecks == {"factory": LATHE}
+    first, *others = found.sensitivity
+    assert first.asset == LATHE
+    assert first.low > 0
+    assert all(one.gain_per_h < 0.3 * first.gain_per_h for one in others)
+    assert asked(plant, slow, sensitivity=False).bottlenecks == {}
 
 
 def test_history_stands_above_the_plant_model(plant):
@@ -240,9 +250,10 @@ async def test_a_sweep_on_a_cluster_gives_the_same_answers_as_here(plant):
     from twin.commands.whatif_cluster import on_cluster
 
     texts = [load(path, ScenarioText).model_copy(update={"replications": 10}) for path in EXAMPLES[:2]]
-    here = [answer(plant, text, Setting(text.start_at, text.horizon_s)) for text in texts]
+    starts = [(Setting(text.start_at, text.horizon_s), Trust()) for text in texts]
+    here = [answer(plant, text, setting) for text, (setting, _) in zip(texts, starts, strict=True)]
     with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
-        there = await asyncio.to_thread(on_cluster, cluster.scheduler_address, plant, texts)
+        there = await asyncio.to_thread(on_cluster, cluster.scheduler_address, plant, texts, starts)
     assert [one.document() for one in there] == [one.document() for one in here]
 
 

@@ -80,6 +80,16 @@ def run(config: Configuration = TWIN_YAML) -> None:
 
 
 @app.command()
+def prepare(plant: Annotated[Path, typer.Option(help="The plant model.")] = Path("configs/plant.yaml")) -> None:
+    """Compile the models now, a minute or two once per release; else the first `run` and what-if take that time."""
+    from twin.commands.prepare import prepare as prepare_parts
+
+    quiet()
+    for part in prepare_parts(plant):
+        typer.echo(f"{part.part}: ready after {part.took_s:.1f} s")
+
+
+@app.command()
 def learn(
     config: Configuration = TWIN_YAML,
     once: Annotated[bool, typer.Option("--once", help="One turn of each job now, then leave.")] = False,
@@ -148,6 +158,16 @@ def api(config: Configuration = TWIN_YAML) -> None:
     serve(serve_api(load_twin(config)))
 
 
+@app.command()
+def opcua(config: Configuration = TWIN_YAML) -> None:
+    """Serve the twin's state to SCADA and MES as an OPC UA server that nobody can write to."""
+    from api.northbound import serve_northbound
+    from twin.commands.settings import load_twin
+
+    settings = load_twin(config)
+    serve(serve_northbound(settings.plant, settings.broker, settings.opcua))
+
+
 import_app = typer.Typer(help="Take in what other systems know.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
 
@@ -211,7 +231,12 @@ def demo(
 @app.command()
 def whatif(
     scenarios: Annotated[list[Path], typer.Argument(help="Scenario files; examples are in configs/scenarios.")],
-    plant: Annotated[Path, typer.Option(help="The plant model.")] = Path("configs/plant.yaml"),
+    config: Configuration = TWIN_YAML,
+    plant: Annotated[Path | None, typer.Option(help="A plant model without a store; instead of --config.")] = None,
+    start: Annotated[
+        Literal["auto", "live", "model"],
+        typer.Option("--from", help="Start from the live state in the store, or from the plant model."),
+    ] = "auto",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also into a file: .json, .csv, .arrow, .parquet or .svg.")
     ] = None,
@@ -225,7 +250,8 @@ def whatif(
     from twin.commands.whatif import Wish
     from twin.commands.whatif import whatif as answer_all
 
-    answer_all(Wish(plant, scenarios, output, replications, scheduler, as_json))
+    quiet()
+    answer_all(Wish(plant, scenarios, output, replications, scheduler, as_json, config, start))
 
 
 @app.command(hidden=True)

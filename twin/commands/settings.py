@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, PositiveFloat
 
+from api.northbound_settings import NorthboundSettings
 from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.learn.risk_settings import RiskSettings
 from twin.learn.store_settings import StoreSettings
@@ -39,6 +40,7 @@ class TwinSettings(Settings):
     notify: NotifySettings = NotifySettings()
     risk: RiskSettings = RiskSettings()
     store: StoreSettings = StoreSettings()
+    opcua: NorthboundSettings = NorthboundSettings()  # of `twin opcua`
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 
 

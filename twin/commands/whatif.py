@@ -1,39 +1,52 @@
-"""`twin whatif`: one scenario, or a sweep of several, answered in the terminal and into files."""
+"""`twin whatif`: one scenario, or a sweep of several, answered in the terminal and into files.
 
+From the live state in the store where there is one, else from the plant model.
+"""
+
+import asyncio
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from twin.errors import ConfigError
+from twin.commands.settings import TwinSettings, load_twin
+from twin.errors import ConfigError, Retryable
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
 from twin.settings import load
-from twin.whatif.answer import Answer, answer
+from twin.store.connect import open_store
+from twin.whatif.answer import answer, replications_of
+from twin.whatif.back_test import Trust
 from twin.whatif.build import Setting
 from twin.whatif.scenario import ScenarioText
+from twin.whatif.simulate import is_compiled
+from twin.whatif.statement import Answer
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _WIDTH = 64
+_PLANT = Path("configs/plant.yaml")
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What the command line asks for."""
 
-    plant: Path
+    plant: Path | None
     scenarios: Sequence[Path]
     output: Path | None = None  # .json, .csv, .arrow, .parquet or .svg
     replications: int | None = None
     scheduler: str | None = None  # a Dask scheduler's address
     as_json: bool = False
+    config: Path | None = None  # twin.yaml, which names the store and the plant; only where `plant` is None
+    start: Literal["auto", "live", "model"] = "auto"
 
 
 def whatif(wish: Wish) -> list[Answer]:
@@ -41,17 +54,20 @@ def whatif(wish: Wish) -> list[Answer]:
 
     Raises:
         ConfigError: a file is wrong, or names what the plant does not have.
+        Retryable: it was to start from the live state, and the store is away.
     """
-    plant = load_plant(wish.plant)
+    settings = _settings(wish)
+    plant = load_plant(settings.plant if settings else wish.plant or (wish.config or _PLANT).with_name(_PLANT.name))
     texts = [_text(path, wish.replications) for path in wish.scenarios]
     if wish.output is not None and wish.output.suffix not in {".json", ".csv", ".arrow", ".parquet", ".svg"}:
         raise ConfigError(f"{wish.output}: name a file that ends in .json, .csv, .arrow, .parquet or .svg")
+    starts = _starts(wish, settings, plant, texts)
     if wish.scheduler is not None:
         from twin.commands.whatif_cluster import on_cluster
 
-        answers = on_cluster(wish.scheduler, plant, texts)
+        answers = on_cluster(wish.scheduler, plant, texts, starts)
     else:
-        answers = _here(plant, texts)
+        answers = _here(plant, texts, starts)
     if wish.as_json:
         print(json.dumps([one.document() for one in answers]))
     else:
@@ -63,9 +79,51 @@ def whatif(wish: Wish) -> list[Answer]:
     return answers
 
 
-def setting_of(text: ScenarioText) -> Setting:
+def _settings(wish: Wish) -> TwinSettings | None:
+    """What twin.yaml says; None where the plant model is enough, or all there is."""
+    if wish.plant is not None or wish.config is None or wish.start == "model":
+        return None
+    try:
+        return load_twin(wish.config)
+    except ConfigError as error:
+        if wish.start == "live":
+            raise
+        _say_model(error)
+        return None
+
+
+def _say_model(why: Exception) -> None:
+    typer.secho(f"from the plant model, because there is no live state: {why}", err=True, fg="yellow")
+
+
+def _starts(
+    wish: Wish, settings: TwinSettings | None, plant: Plant, texts: Sequence[ScenarioText]
+) -> list[tuple[Setting, Trust]]:
+    """For every scenario where it begins, and how far to trust that."""
+    if settings is None:
+        if wish.start == "live":
+            raise ConfigError("--from live needs the store that twin.yaml names; give --config, without --plant")
+        return [_of_model(text) for text in texts]
+    try:
+        return asyncio.run(_live(settings, plant, texts))
+    except Retryable as error:
+        if wish.start == "live":
+            raise
+        _say_model(error)
+        return [_of_model(text) for text in texts]
+
+
+async def _live(settings: TwinSettings, plant: Plant, texts: Sequence[ScenarioText]) -> list[tuple[Setting, Trust]]:
+    from api.history import Surroundings
+
+    async with open_store(settings.database, size=2) as store:
+        surroundings = Surroundings(plant, store)
+        return [await surroundings(text) for text in texts]
+
+
+def _of_model(text: ScenarioText) -> tuple[Setting, Trust]:
     """The plant model's own figures, from the scenario's start on."""
-    return Setting(text.start_at or datetime.now(UTC), text.horizon_s)
+    return Setting(text.start_at or datetime.now(UTC), text.horizon_s), Trust()
 
 
 def _text(path: Path, replications: int | None) -> ScenarioText:
@@ -73,18 +131,19 @@ def _text(path: Path, replications: int | None) -> ScenarioText:
     return text if replications is None else text.model_copy(update={"replications": replications})
 
 
-def _here(plant: Plant, texts: Iterable[ScenarioText]) -> list[Answer]:
+def _here(plant: Plant, texts: Sequence[ScenarioText], starts: Sequence[tuple[Setting, Trust]]) -> list[Answer]:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
                TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
     answers: list[Answer] = []
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        for text in texts:
-            task = bar.add_task(text.title, total=2 * text.replications)
+        for text, (setting, trust) in zip(texts, starts, strict=True):
+            name = text.title if is_compiled() else f"{text.title} (compiling the simulator, once)"
+            task = bar.add_task(name, total=replications_of(text))
 
-            def told(done: int, total: int, task: Any = task) -> None:  # noqa: ANN401 – rich's task number
-                bar.update(task, completed=done, total=total)
+            def told(done: int, total: int, task: Any = task, text: ScenarioText = text) -> None:  # noqa: ANN401 – rich's number
+                bar.update(task, completed=done, total=total, description=text.title)
 
-            answers.append(answer(plant, text, setting_of(text), progress=told))
+            answers.append(answer(plant, text, setting, trust=trust, progress=told))
     return answers
 
 
@@ -120,6 +179,12 @@ def show(found: Answer, console: Console) -> None:
             f"  order of {order.things} at {order.asset}, due {_span(order.due_s)}: on time in "
             f"{order.base_on_time:.0%} → {order.on_time:.0%} of futures{late}"
         )
+    for takeover in found.takeovers:
+        console.print(f"  {takeover.words}")
+    for one in found.sensitivity[:3]:
+        console.print(f"  {one.asset} 10 % faster: {one.gain_per_h:+,.1f}/h [{one.low:+,.1f} … {one.high:+,.1f}]")
+    for site, asset in found.bottlenecks.items():
+        console.print(f"  bottleneck of {site}: {asset or 'none for certain'}")
     console.print(f"  trusted: {found.trust}")
 
 

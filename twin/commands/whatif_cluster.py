@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from twin.commands.whatif import setting_of
 from twin.errors import ConfigError, Retryable
 from twin.plant.tree import Plant
-from twin.whatif.answer import Answer, answer
+from twin.whatif.answer import answer
+from twin.whatif.back_test import Trust
+from twin.whatif.build import Setting
 from twin.whatif.scenario import ScenarioText
+from twin.whatif.statement import Answer
 
 CONNECT_S = 10
 
 
-def on_cluster(scheduler: str, plant: Plant, texts: Sequence[ScenarioText]) -> list[Answer]:
+def on_cluster(
+    scheduler: str, plant: Plant, texts: Sequence[ScenarioText], starts: Sequence[tuple[Setting, Trust]]
+) -> list[Answer]:
     """The same answers as locally, computed by the scheduler's workers.
 
     Raises:
@@ -23,7 +27,6 @@ def on_cluster(scheduler: str, plant: Plant, texts: Sequence[ScenarioText]) -> l
         import distributed
     except ImportError as error:
         raise ConfigError("a scheduler needs the extra `cluster`: pip install 'fabriquay[cluster]'") from error
-    settings = [setting_of(text) for text in texts]  # one clock: here
     try:
         client = cast("Any", distributed).Client(scheduler, timeout=CONNECT_S)
     except OSError as error:
@@ -32,7 +35,7 @@ def on_cluster(scheduler: str, plant: Plant, texts: Sequence[ScenarioText]) -> l
         ) from error
     with client:
         tasks = [
-            client.submit(answer, plant, text, setting, threads=1, pure=False)
-            for text, setting in zip(texts, settings, strict=True)
+            client.submit(answer, plant, text, setting, trust=trust, threads=1, pure=False)
+            for text, (setting, trust) in zip(texts, starts, strict=True)
         ]
         return client.gather(tasks)

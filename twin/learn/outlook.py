@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin.forecast.adjust import FaultOutlook, hazard_of
-from twin.risk.statement import Basis, Statement
+from twin.risk.statement import BELIEVED, Statement
 
 REPAIR_H = 2.0  # of a unit that has never failed
-BELIEVED = (Basis.CALIBRATED,)  # an uncalibrated prior changes no plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,9 @@ class Monitor:
 
     async def run(self) -> None:
         """Restore, replay, then run until cancelled."""
+        _log.info(
+            "the models' machine code is loaded, or compiled once per release (a minute; `twin prepare` does it ahead)"
+        )
         await asyncio.to_thread(self.engine.warm_up)
         await self._take_models()
         await self._restore_banks()

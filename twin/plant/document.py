@@ -100,24 +100,26 @@ Bounds = Annotated[tuple[float, float], AfterValidator(_range)]
 class ShiftText(Settings):
     """A shift: when it starts and ends, and on which days it starts."""
 
-    hours: HoursText
-    days: Days = frozenset(range(7))
+    hours: HoursText  # "22:00-06:00", local wall time; it may end on the next day
+    days: Days = frozenset(range(7))  # on which it begins: [mon, tue] or daily
 
 
 class StopText(Settings):
     """A planned stop, weekly (`days`) or once (`date`)."""
 
-    hours: HoursText
-    days: Days = frozenset()
-    date: datetime.date | None = None
+    hours: HoursText  # local wall time
+    days: Days = frozenset()  # weekly: [mon, tue] or daily
+    date: datetime.date | None = None  # or once
 
 
 class CalendarText(Settings):
     """Shifts by name, holidays, planned stops by title."""
 
-    timezone: Annotated[str, AfterValidator(_timezone)]
+    timezone: Annotated[str, AfterValidator(_timezone)]  # IANA, such as Europe/Berlin
     shifts: dict[Name, ShiftText] = Field(min_length=1)
-    holidays: dict[datetime.date, str] = Field(default_factory=dict[datetime.date, str])
+    holidays: dict[datetime.date, str] = Field(
+        default_factory=dict[datetime.date, str]
+    )  # no shift begins on these days
     planned_stops: dict[str, StopText] = Field(default_factory=dict[str, StopText])
 
 
@@ -127,24 +129,24 @@ class StateText(Settings):
     name: Name
     category: Category | None = None
     packml: PackMlState | None = None
-    mode: OperationMode | None = None
-    reason: StopReason | None = None
-    element: Element | None = None
+    mode: OperationMode | None = None  # of the machine while it is in the state
+    reason: StopReason | None = None  # why it stands still, for the time elements
+    element: Element | None = None  # the time element (ISO 22400), where category and reason do not say it
 
 
 class AlarmText(Settings):
     """An alarm of a signal, or what an heir changes of it; a bare number is its limit."""
 
-    limit: float | None = None
-    deadband: NonNegativeFloat | None = None
-    after_s: PositiveFloat | None = None
-    on_delay_s: NonNegativeFloat | None = None
-    off_delay_s: NonNegativeFloat | None = None
-    re_alarm_s: PositiveFloat | None = None
+    limit: float | None = None  # in the signal's unit
+    deadband: NonNegativeFloat | None = None  # it clears this far inside the limit
+    after_s: PositiveFloat | None = None  # stale: no sample for so long
+    on_delay_s: NonNegativeFloat | None = None  # the condition must hold for so long
+    off_delay_s: NonNegativeFloat | None = None  # … and be gone for so long
+    re_alarm_s: PositiveFloat | None = None  # told anew when it stands unattended for so long
     priority: Priority | None = None
-    latch: bool | None = None
-    confirm: bool | None = None
-    parent: str | None = None
+    latch: bool | None = None  # stays until somebody has acknowledged it
+    confirm: bool | None = None  # needs a confirmation after the acknowledgement
+    parent: str | None = None  # while that alarm is active, this one is suppressed
     title: str | None = None
 
 
@@ -156,16 +158,16 @@ class SignalText(Settings):
     """A signal, or what a heir changes of it; every key may come from a type further up."""
 
     title: str | None = None
-    kind: Kind | None = None
+    kind: Kind | None = None  # what its values are
     unit: str | None = None
-    range: Bounds | None = None
-    resolution: PositiveFloat | None = None
-    seasonal: bool | None = None
-    role: str | None = None
-    period_s: PositiveFloat | None = None
-    stale_after_s: PositiveFloat | None = None
-    states: str | None = None
-    parts_per_count: PositiveInt | None = None
+    range: Bounds | None = None  # [low, high]; outside is a finding
+    resolution: PositiveFloat | None = None  # smallest step of the sensor; without it nothing is ever flat
+    seasonal: bool | None = None  # judged against the hour of the local week
+    role: str | None = None  # what it is for its unit: state, good, scrap, order, …
+    period_s: PositiveFloat | None = None  # usual time between two samples
+    stale_after_s: PositiveFloat | None = None  # older than this it is shown as old
+    states: str | None = None  # name of the table of its codes, under states
+    parts_per_count: PositiveInt | None = None  # cavities: parts that one count stands for
     alarms: AlarmTexts | None = None  # null takes away what a type further up has
 
 
@@ -173,31 +175,31 @@ class TypeText(Settings):
     """A type of unit."""
 
     title: str | None = None
-    extends: str | None = None
-    ideal_cycle_s: PositiveFloat | None = None
-    microstop_s: NonNegativeFloat | None = None
+    extends: str | None = None  # the type that it adds to and overrides
+    ideal_cycle_s: PositiveFloat | None = None  # per part, at full speed
+    microstop_s: NonNegativeFloat | None = None  # a shorter stop counts as lost speed
     signals: dict[Name, SignalText] = Field(default_factory=dict[Name, SignalText])
-    work: Work | None = None
+    work: Work | None = None  # how the simulator sees it (what-if)
 
 
 class UnitText(Settings):
     """A unit, or a range of equal ones."""
 
-    type: str
+    type: str  # under types
     title: str | None = None
-    calendar: str | None = None
-    capacity: PositiveInt | None = None
-    ideal_cycle_s: PositiveFloat | None = None
-    microstop_s: NonNegativeFloat | None = None
+    calendar: str | None = None  # instead of the calendar further up
+    capacity: PositiveInt | None = None  # of a buffer: places
+    ideal_cycle_s: PositiveFloat | None = None  # per part, at full speed
+    microstop_s: NonNegativeFloat | None = None  # a shorter stop counts as lost speed
     signals: dict[Name, SignalText] = Field(default_factory=dict[Name, SignalText])
-    work: Work | None = None
+    work: Work | None = None  # how the simulator sees it (what-if)
 
 
 class LineText(Settings):
     """A line of units."""
 
     title: str | None = None
-    calendar: str | None = None
+    calendar: str | None = None  # instead of the calendar further up
     units: dict[RangedName, UnitText]
 
 
@@ -205,8 +207,8 @@ class AreaText(Settings):
     """An area: lines, or units directly."""
 
     title: str | None = None
-    calendar: str | None = None
-    alarms_per_day: Annotated[float, Field(gt=0, le=1000)] = 10.0
+    calendar: str | None = None  # instead of the calendar further up
+    alarms_per_day: Annotated[float, Field(gt=0, le=1000)] = 10.0  # the budget of its detectors
     lines: dict[Name, LineText] = Field(default_factory=dict[Name, LineText])
     units: dict[RangedName, UnitText] = Field(default_factory=dict[RangedName, UnitText])
 
@@ -228,8 +230,8 @@ class LinkText(Settings):
 
     source: Annotated[list[str], BeforeValidator(_paths), Field(min_length=1, alias="from")]
     target: Annotated[list[str], BeforeValidator(_paths), Field(min_length=1, alias="to")]
-    buffer: str | None = None
-    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    buffer: str | None = None  # path of the buffer between them; none: handed over directly
+    share: Annotated[float, Field(gt=0, le=1)] | None = None  # of what the source finishes
 
 
 class PlantText(Settings):

@@ -13,6 +13,9 @@ class Basis(StrEnum):
     DOWN = "out of service"  # no number: the fault has begun
 
 
+BELIEVED = (Basis.CALIBRATED,)  # an uncalibrated prior changes no plan
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """A feature that raises the risk, by how much in log-odds (occlusion against the class's median)."""

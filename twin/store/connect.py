@@ -29,6 +29,7 @@ from twin.store.risks import Risks
 from twin.store.rollups import Rollups
 from twin.store.samples import Samples
 from twin.store.sizes import Sizes
+from twin.store.scenarios import Scenarios
 from twin.store.states import States
 from twin.store.units import Units
 
@@ -60,6 +61,7 @@ class Store:
     retention: Retention
     leases: Leases
     sizes: Sizes
+    scenarios: Scenarios
 
     @property
     def edition(self) -> Edition:
@@ -100,4 +102,5 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Retention(database),
             Leases(database),
             Sizes(database),
+            Scenarios(database),
         )

@@ -1,12 +1,11 @@
 """A scenario and its base case, run with the same luck → what the planner reads. Pure.
 
 Throughput quantiles over the horizon and as a fan in time, the paired difference with its 95 % interval, who is the
-bottleneck, when each asset runs dry and is back, how late orders are.
+bottleneck and what a faster one would bring, when each asset runs dry and is back, who takes over, how late orders are.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,110 +13,18 @@ from numpy.typing import NDArray
 from twin.errors import ConfigError
 from twin.plant.tree import Plant
 from twin.whatif.analytic import bounds
+from twin.whatif.back_test import Trust
 from twin.whatif.build import Setting, build
 from twin.whatif.model import Flow
-from twin.whatif.scenario import ScenarioText, changed_flow, changed_setting
+from twin.whatif.outcome import quantiles_of, site_of
+from twin.whatif.scenario import Closed, Down, ScenarioText, changed_flow, changed_setting, resources_of
+from twin.whatif.sensitivity import MOST_TRIED, confirmed, replications_for, sensitivities
 from twin.whatif.simulate import Milestone, Plan, Runs, simulate
+from twin.whatif.statement import Answer, AssetAnswer, Fan, OrderAnswer, Output
+from twin.whatif.takeover import takeovers
 
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _STARVED, _RECOVERED = 0.5, 0.95  # of the base case's output
 _SMOOTH = 3  # buckets
-
-
-@dataclass(frozen=True, slots=True)
-class Quantiles:
-    """Things over the horizon."""
-
-    mean: float
-    q05: float
-    q25: float
-    q50: float
-    q75: float
-    q95: float
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One site's throughput: parts out of the factory, boxes moved at the quay."""
-
-    site: str
-    base: Quantiles
-    changed: Quantiles
-    difference: float  # mean of changed − base, replication by replication
-    low: float  # its 95 % confidence interval
-    high: float
-    at_most_per_h: float  # what the slowest resource of the changed flow allows
-
-
-@dataclass(frozen=True, slots=True)
-class AssetAnswer:
-    """One resource, in the base case and changed."""
-
-    asset: str
-    base_busy: float  # share of the time in work
-    busy: float
-    down: float
-    blocked: float
-    base_bottleneck: float  # likeness of being the slowest: its busy and down share over that of the busiest
-    bottleneck: float
-    starves_after_s: float | None  # first makes less than half of the base case; None = never
-    recovers_after_s: float | None  # from here on at least 95 % of it; None = not within the horizon, or never starved
-
-
-@dataclass(frozen=True, slots=True)
-class OrderAnswer:
-    """One order."""
-
-    asset: str
-    things: int
-    due_s: float
-    base_on_time: float  # share of replications
-    on_time: float
-    lateness_s: Quantiles | None  # of those that end within the horizon
-
-
-@dataclass(frozen=True, slots=True)
-class Fan:
-    """Things per bucket; each list is one value per bucket."""
-
-    site: str
-    end_s: list[float]
-    base: dict[str, list[float]]  # q05, q50, q95
-    changed: dict[str, list[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Everything that is said of a scenario."""
-
-    title: str
-    under: str
-    horizon_s: float
-    replications: int
-    engine: str
-    outputs: list[Output]
-    fans: list[Fan]
-    assets: list[AssetAnswer]
-    orders: list[OrderAnswer]
-    trust: str  # what the back-test says
-
-    def document(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
-    def rows(self) -> dict[str, list[Any]]:
-        """The fans as columns, for CSV, Arrow and Parquet."""
-        columns: dict[str, list[Any]] = {"site": [], "end_s": []}
-        for fan in self.fans:
-            columns["site"] += [fan.site] * len(fan.end_s)
-            columns["end_s"] += fan.end_s
-            for name, case in (("base", fan.base), ("changed", fan.changed)):
-                for level, values in case.items():
-                    columns.setdefault(f"{name}_{level}", []).extend(values)
-        return columns
-
-
-NOT_YET = "not yet: no back-test against this plant's history has been made"
 
 
 def answer(
@@ -125,11 +32,11 @@ def answer(
     scenario: ScenarioText,
     setting: Setting,
     *,
-    trust: str = NOT_YET,
+    trust: Trust | None = None,
     progress: Callable[[int, int], None] | None = None,
     threads: int | None = None,
 ) -> Answer:
-    """Simulate the base case and the scenario; `progress(done, all)` counts replications of both.
+    """Simulate the base case and the scenario; `progress(done, all)` counts replications of all cases.
 
     Raises:
         ConfigError: the scenario names something that the plant does not have.
@@ -147,16 +54,22 @@ def answer(
         # On one engine both: the difference is then of the scenario alone.
         engine="calendar" if scenario.orders else "auto",
     )
-    done = 0
+    trust = trust or Trust()
+    few = replace(plan, replications=replications_for(scenario.replications))
+    done, total = 0, replications_of(scenario)
 
     def count(more: int) -> None:
         nonlocal done
         done += more
         if progress:
-            progress(done, 2 * scenario.replications)
+            progress(min(done, total), total)
 
     base = simulate(base_flow, plan, count)
     changed = simulate(flow, plan, count)
+    tried = _likely(changed) if scenario.sensitivity else []
+    gains = sensitivities(changed, flow, few, tried, count)
+    if progress:
+        progress(total, total)  # fewer resources may have been worth a trial than were counted on
     sites = list(dict.fromkeys(site_of(name) for name in base.flow.outputs))
     return Answer(
         scenario.title,
@@ -168,8 +81,36 @@ def answer(
         [_fan(site, base, changed) for site in sites],
         _assets(base, changed),
         [_order(one.asset, one.things, one.due_s, at, base, changed) for at, one in enumerate(scenario.orders)],
-        trust,
+        gains,
+        {site: confirmed([one for one in gains if site_of(one.asset) == site]) for site in sites} if tried else {},
+        takeovers(plant, _closed(plant, flow, scenario), base, changed),
+        trust.words,
+        list(trust.tests),
     )
+
+
+def replications_of(scenario: ScenarioText) -> int:
+    """Of all cases together, at the most: what progress counts on."""
+    tried = MOST_TRIED if scenario.sensitivity else 0
+    return 2 * scenario.replications + tried * replications_for(scenario.replications)
+
+
+def _likely(runs: Runs) -> list[str]:
+    """The resources that may be the bottleneck, of every site the busiest ones."""
+    likeness = _likeness(runs)
+    works = {one.resource for one in runs.flow.operations if not one.idle}
+    order: list[int] = np.argsort(-likeness).tolist()
+    names = [runs.flow.resources[at].name for at in order if runs.spent[at, 0] > 0]
+    return [name for name in names if name in works][:MOST_TRIED]
+
+
+def _closed(plant: Plant, flow: Flow, scenario: ScenarioText) -> frozenset[str]:
+    """Every resource that is down or closed for some time."""
+    found: frozenset[str] = frozenset()
+    for at, change in enumerate(scenario.changes):
+        if isinstance(change, Down | Closed):
+            found |= resources_of(plant, flow, change.asset, at)
+    return found
 
 
 def changed_case(plant: Plant, scenario: ScenarioText, setting: Setting) -> Flow:
@@ -187,11 +128,6 @@ def changed_case(plant: Plant, scenario: ScenarioText, setting: Setting) -> Flow
     return flow
 
 
-def site_of(name: str) -> str:
-    """The site of an operation or resource."""
-    return name.partition("/")[0]
-
-
 def counted(flow: Flow, asset: str) -> str:
     """The operation that counts an asset's things: its own, or for a crane its last."""
     names = [one.name for one in flow.operations if one.resource == asset and not one.idle]
@@ -205,10 +141,6 @@ def _per_bucket(runs: Runs, site: str) -> NDArray[np.float64]:
     return np.diff(total, axis=1, prepend=0).astype(np.float64)
 
 
-def _quantiles(values: NDArray[np.float64]) -> Quantiles:
-    return Quantiles(float(values.mean()), *(float(one) for one in np.quantile(values, LEVELS)))
-
-
 def _output(site: str, base: Runs, changed: Runs) -> Output:
     before, after = (_per_bucket(runs, site).sum(axis=1) for runs in (base, changed))
     gap = after - before
@@ -219,7 +151,7 @@ def _output(site: str, base: Runs, changed: Runs) -> Output:
     resources = tuple(one for one in changed.flow.resources if site_of(one.name) == site)
     alone = replace(changed.flow, outputs=outputs, operations=operations, resources=resources)
     most = bounds(alone).most_per_h
-    return Output(site, _quantiles(before), _quantiles(after), mean, mean - error, mean + error, most)
+    return Output(site, quantiles_of(before), quantiles_of(after), mean, mean - error, mean + error, most)
 
 
 def _fan(site: str, base: Runs, changed: Runs) -> Fan:
@@ -282,5 +214,5 @@ def _mean_output(resource: str, runs: Runs) -> NDArray[np.float64]:
 def _order(asset: str, things: int, due_s: float, at: int, base: Runs, changed: Runs) -> OrderAnswer:
     before, after = base.reached_s[:, at], changed.reached_s[:, at]
     ended = after[np.isfinite(after)]
-    late = _quantiles(np.maximum(ended - due_s, 0.0)) if len(ended) else None
+    late = quantiles_of(np.maximum(ended - due_s, 0.0)) if len(ended) else None
     return OrderAnswer(asset, things, due_s, float((before <= due_s).mean()), float((after <= due_s).mean()), late)

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from twin.errors import ConfigError
 from twin.plant.calendar import Calendar
@@ -42,14 +41,6 @@ class Chance:
 
     probability: float
     within_s: float
-
-
-class FaultRisk(Protocol):
-    """Who knows how soon a unit may fail."""
-
-    def chance(self, asset: str) -> Chance | None:
-        """The risk of a unit now; None when nobody can say."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,7 @@ class ScenarioText(Settings):
     replications: Annotated[int, Field(ge=10, le=MOST_REPLICATIONS)] = 1_000
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     buckets: Annotated[int, Field(ge=4, le=1_000)] = 96
+    sensitivity: bool = Field(default=True, description="Try each likely bottleneck ten per cent faster")
     start: Literal["live", "plan"] = "live"
     start_at: AwareDatetime | None = Field(default=None, description="Where the calendars begin; default: now")
     changes: Annotated[tuple[Change, ...], Field(max_length=50)] = ()

@@ -6,8 +6,9 @@ the kernels release the interpreter.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,6 +93,11 @@ def simulate(flow: Flow, plan: Plan, progress: Progress | None = None) -> Runs:
     return _gather(_Task(compiled, plan, on_lanes, detail), [*extra, *work], progress)
 
 
+def is_compiled() -> bool:
+    """Whether the event calendar's machine code is there; until then the first simulation makes or loads it."""
+    return getattr(calendar, "signatures", None) != []  # plain Python, without the JIT, has none and needs none
+
+
 def per_hour(runs: Runs) -> NDArray[np.float64]:
     """[N] throughput over the horizon, things per hour."""
     return runs.done[:, :, -1].sum(axis=1) / runs.horizon_s * 3600
@@ -110,7 +116,7 @@ def _gather(task: _Task, work: list[tuple[int, int, bool]], progress: Progress |
     done = np.zeros((plan.replications, len(flow.outputs), plan.buckets), np.int32)
     reached = np.full((plan.replications, len(plan.milestones)), FAR, np.int32)
     sums = _empty(task, 0)
-    with ThreadPoolExecutor(plan.threads or os.cpu_count() or 1) as pool:
+    with _threads(plan) as pool:
         running = {pool.submit(_chunk, task, *one): one for one in work}
         for ended in as_completed(running):
             first, count, lanes = running[ended]
@@ -139,6 +145,16 @@ def _gather(task: _Task, work: list[tuple[int, int, bool]], progress: Progress |
         content=sums.content / counted,
         spent=sums.spent / (counted * ticks[:, None]),
     )
+
+
+@contextmanager
+def _threads(plan: Plan) -> Generator[ThreadPoolExecutor]:
+    """Threads that begin nothing more once somebody has lost interest: `progress` raised."""
+    pool = ThreadPoolExecutor(plan.threads or os.cpu_count() or 1)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _empty(task: _Task, count: int) -> Results:

@@ -471,6 +471,25 @@ CREATE TABLE public.sample_text (
     text text NOT NULL
 );
 
+CREATE TABLE public.scenario (
+    id uuid NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    question jsonb NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    phase text DEFAULT ''::text NOT NULL,
+    done integer DEFAULT 0 NOT NULL,
+    total integer NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    held_until timestamp with time zone,
+    base_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    seconds double precision DEFAULT 0 NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    answer jsonb,
+    CONSTRAINT scenario_check CHECK (((answer IS NOT NULL) = (state = 'done'::text))),
+    CONSTRAINT scenario_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text, 'failed'::text])))
+);
+
 CREATE TABLE public.signal (
     id integer NOT NULL,
     path text NOT NULL,
@@ -614,6 +633,9 @@ ALTER TABLE ONLY public.sample
 ALTER TABLE ONLY public.sample_text
     ADD CONSTRAINT sample_text_pkey PRIMARY KEY (signal, "time");
 
+ALTER TABLE ONLY public.scenario
+    ADD CONSTRAINT scenario_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.signal
     ADD CONSTRAINT signal_path_key UNIQUE (path);
 
@@ -660,6 +682,10 @@ CREATE INDEX risk_at ON public.risk USING btree (at);
 CREATE INDEX sample_batch ON ONLY public.sample USING brin (batch) WITH (pages_per_range='16');
 
 CREATE INDEX sample_text_batch ON public.sample_text USING btree (batch);
+
+CREATE INDEX scenario_asked ON public.scenario USING btree (asked_at DESC, id);
+
+CREATE INDEX scenario_open ON public.scenario USING btree (asked_at) WHERE (state = ANY (ARRAY['waiting'::text, 'running'::text]));
 
 CREATE TRIGGER alarm_transition_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.alarm_transition FOR EACH STATEMENT EXECUTE FUNCTION public.kept_for_ever();
 
