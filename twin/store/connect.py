@@ -28,8 +28,8 @@ from twin.store.retention import Retention
 from twin.store.risks import Risks
 from twin.store.rollups import Rollups
 from twin.store.samples import Samples
-from twin.store.sizes import Sizes
 from twin.store.scenarios import Scenarios
+from twin.store.sizes import Sizes
 from twin.store.states import States
 from twin.store.units import Units
 
