@@ -40,6 +40,9 @@ class Leases:
                     async with self._database.connection() as connection:
                         try:
                             await holder.watch(connection)
+                        except asyncio.CancelledError:
+                            await holder.stop()  # while the lock is still ours
+                            raise
                         finally:
                             await connection.close()  # the lock goes with the session: never back into the pool
                 except Retryable as away:
