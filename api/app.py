@@ -22,6 +22,7 @@ from api.routes import (
     alarm_figures,
     alarms,
     assets,
+    findings,
     forecasts,
     gateways,
     health,
@@ -69,6 +70,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     for routes in (
         plant,
         assets,
+        findings,
         signals,
         scenarios,
         alarm_figures,

@@ -15,6 +15,10 @@ from twin.errors import Rejected
 TIME_RULES: dict[str, Any] = {"pattern": PATTERN, "max_length": 40}
 TIME_TEXT = "RFC 3339 with a zone (write + as %2B), `now`, or back from now: -90s, -15m, -1h, -7d"
 Start = Annotated[str, Query(description=TIME_TEXT, examples=["-1h", "2026-03-02T10:00:00Z"], **TIME_RULES)]
+At = Annotated[
+    str | None,
+    Query(description="A past instant instead of now: " + TIME_TEXT, examples=["-1h"], **TIME_RULES),
+]
 End = Annotated[str, Query(description=TIME_TEXT + "; after start", examples=["now", "-1ms"], **TIME_RULES)]
 
 
@@ -32,6 +36,14 @@ def asked_instant(name: str, text: str) -> int:
         return instant_ns(name, text, time.time_ns())
     except Rejected as error:
         raise _refused(error, "give an RFC 3339 time with a zone, or -1d") from error
+
+
+def asked_past(text: str) -> int:
+    """One instant that is not to come, ns UTC; a 422 problem otherwise."""
+    at_ns = asked_instant("at", text)
+    if at_ns > time.time_ns():
+        raise ProblemError(422, "bad-time", f"at: {text!r} is still to come", do="give a past instant, e.g. -1h")
+    return at_ns
 
 
 def _refused(error: Rejected, advice: str) -> ProblemError:

@@ -55,6 +55,15 @@ class AssetModel(Document):
     level: Literal["site", "area", "line", "unit"]
     type: str = Field(examples=["mill"])
     parent: str | None = Field(examples=["factory/machining"])
+    capacity: int | None = Field(description="Things that fit, of a buffer", examples=[12])
+    duty: Literal["machine", "quay-crane", "carrier", "yard-crane", "gate-in", "gate-out"] | None = Field(
+        description="What it does in the flow; null where the plant file does not say how it works"
+    )
+    servers: int | None = Field(description="Equal places that work at a time", examples=[1])
+    plan_per_h: float | None = Field(
+        description="Things per hour when its site makes the most that its slowest unit allows", examples=[143.2]
+    )
+    calendar: str = Field(examples=["three-shift"])
     signals: list[SignalModel]
 
 
@@ -66,12 +75,21 @@ class LinkModel(Document):
     buffer: str | None = Field(description="Path of the buffer in between", examples=["factory/machining/buffer-1"])
 
 
+class CalendarModel(Document):
+    """When is worked."""
+
+    shifts: list[str] = Field(description="Names", examples=[["early", "late", "night"]])
+    stops: list[str] = Field(description="Titles of planned stops", examples=[["weekly cleaning"]])
+
+
 class PlantModel(Document):
     """What exists; parents before children."""
 
     enterprise: str
+    title: str
     revision: str = Field(description="Hash of the plant model; changes with its content")
     assets: list[AssetModel]
+    calendars: dict[str, CalendarModel]
     flow: list[LinkModel]
 
 
@@ -170,6 +188,22 @@ class AssetState(Document):
     freshness: Freshness
     findings: list[Finding]
     signals: dict[str, SignalValue] = Field(default={}, description="By name; absent when not asked for")
+    gateways: list[str] = Field(default=[], description="By which the last values came; of units, live only")
+
+
+class KeptFinding(Finding):
+    """A finding as it is kept."""
+
+    asset: AssetPath
+    until: Instant | None = Field(description="Null: it goes on")
+
+
+class FindingsModel(Document):
+    """Oldest first."""
+
+    start: Instant
+    end: Instant
+    findings: list[KeptFinding]
 
 
 class FeedModel(Document):
@@ -182,9 +216,10 @@ class FeedModel(Document):
 
 
 class StatesModel(Document):
-    """The live state of many assets."""
+    """The state of many assets, now or at a past instant."""
 
     feed: FeedModel
+    at: Instant | None = Field(default=None, description="The past instant that was asked for")
     states: list[AssetState]
 
 

@@ -28,6 +28,7 @@ class TableFormat(StrEnum):
     CSV = "csv"
     ARROW = "arrow"
     PARQUET = "parquet"
+    XLSX = "xlsx"
 
     @property
     def media_type(self) -> str:
@@ -40,6 +41,7 @@ MEDIA_TYPES = {
     "csv": "text/csv",
     "arrow": "application/vnd.apache.arrow.stream",
     "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
 Choice = TypeVar("Choice", Format, TableFormat)

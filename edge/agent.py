@@ -9,122 +9,29 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from edge.config import AgentSettings, SourceSettings, node_schema, priorities, signals_of
 from edge.health import HealthReport, Remote
-from edge.last_read import LastRead
 from edge.metrics import exposition
 from edge.metrics_server import serve_metrics
+from edge.source_sink import SourceSink
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.replay_settings import ReplaySettings
-from edge.sources.source import Memory, Source, SourceState, SourceStatus
+from edge.sources.source import Source, SourceState, SourceStatus
 from edge.spool import Spool, open_spool
-from edge.spool_view import newest_key
 from edge.systemd import status_line, tell_systemd
 from edge.uplink import run_uplink
 from edge.uplink_window import Drain
 from twin.errors import ConfigError
-from twin.wire.reading import Gap, GapCause, Lane, Reading
 from twin.wire.schema import NodeSchema
 
 if TYPE_CHECKING:
     from edge.sparkplug import SparkplugNode
 
 logger = logging.getLogger(__name__)
-
-_END_OF_TIME_NS = (1 << 63) - 1
-_source_ns = itemgetter(1)
-_REMEMBER_EVERY_NS = 2_000_000_000  # a gap begins at most so much too early
-
-
-class SourceSink:
-    """A source's way into the spool, which remembers on disk until when each of its signals is accounted for.
-
-    A source that cannot resume where it was gets a gap from then until its first reading of this run.
-    """
-
-    def __init__(
-        self, spool: Spool, name: str, handles: tuple[int, ...], schema_hash: str, clock: Callable[[], int]
-    ) -> None:
-        self._spool = spool
-        self._name = name
-        self._key = f"read-until/{name}"
-        self._newest_ns = 0
-        self._handles = handles
-        self._schema_hash = schema_hash
-        self._clock = clock
-        self._remembered_ns = 0
-        self._unread_since_ns = 0
-        self.last_read: LastRead = LastRead(handles)
-        self.also: Callable[[Sequence[Reading]], None] = _nobody  # hears of what is on disk
-
-    async def recall(self) -> None:
-        """Take over what an earlier run has accounted for."""
-        told = await self._spool.recall(self._key)
-        if told:
-            self.last_read.unpack(told, self._schema_hash)
-        self._newest_ns = int.from_bytes(await self._spool.recall(newest_key(self._name)) or b"", "little", signed=True)
-
-    def missed(self, now_ns: int) -> list[Gap]:
-        """What lies between the runs, for a source that begins at nothing."""
-        return self.last_read.gaps(now_ns, GapCause.AGENT_DOWN, "the agent did not run or read")
-
-    async def begin_anew(self, missed: Sequence[Gap], now_ns: int) -> None:
-        """Record what was missed; from now on every signal is accounted for."""
-        self.last_read.begin(now_ns)
-        await asyncio.gather(self._spool.keep((), missed), self._remember())
-
-    def unread_since(self, now_ns: int) -> None:
-        """What comes from now until the source reads is missing, too (a source that knows better tells it itself)."""
-        self._unread_since_ns = now_ns
-
-    async def keep(
-        self,
-        readings: Sequence[Reading],
-        gaps: Sequence[Gap] = (),
-        *,
-        lane: Lane = Lane.LIVE,
-        remembered: Mapping[str, bytes] | None = None,
-    ) -> None:
-        """See `Sink.keep`."""
-        self._newest_ns = max(self._newest_ns, max(map(_source_ns, readings), default=0))
-        if lane is Lane.HISTORY:
-            newest = self._newest() if remembered else {}
-            await self._spool.keep(readings, gaps, lane=lane, remembered={**(remembered or {}), **newest})
-            return
-        now_ns = self._clock()
-        if readings and self._unread_since_ns:
-            gap = Gap(
-                self._handles, self._unread_since_ns, now_ns, GapCause.DEVICE_UNREACHABLE, "not read since the start"
-            )
-            gaps = [gap, *gaps] if gap.from_ns < gap.to_ns else gaps
-            self._unread_since_ns = 0
-        await self._spool.keep(readings, gaps, remembered=remembered)
-        self.also(readings)
-        self.last_read.take(readings)
-        if readings and now_ns - self._remembered_ns >= _REMEMBER_EVERY_NS:
-            self._remembered_ns = now_ns
-            await self._remember()
-
-    async def has_room(self) -> None:
-        """See `Sink.has_room`."""
-        await self._spool.has_room()
-
-    async def _remember(self) -> None:
-        told = {self._key: self.last_read.pack(self._schema_hash), **self._newest()}
-        await self._spool.keep((), remembered=told)
-
-    def _newest(self) -> dict[str, bytes]:
-        """For `twin edge status`, which asks when everything is sent already."""
-        return {newest_key(self._name): min(self._newest_ns, _END_OF_TIME_NS).to_bytes(8, "little", signed=True)}
-
-
-def _nobody(_readings: Sequence[Reading]) -> None:
-    """Where no one else listens."""
 
 
 class Rollout(Remote, Protocol):
@@ -194,9 +101,10 @@ async def run_agent(
         def statuses() -> list[SourceStatus]:
             return [source.status() for source in sources]
 
-        node = None if settings.sparkplug is None else _sparkplug(settings, schema, statuses, spool, clock)
-        for source in sources:
-            source.sink.also = _nobody if node is None else node.offer
+        node = None if settings.sparkplug is None else _sparkplug(settings, schema, statuses, spool, drain, clock)
+        if node is not None:
+            for source in sources:
+                source.sink.also = node.offer
         health = HealthReport(
             settings.node,
             settings.revision,
@@ -212,9 +120,15 @@ async def run_agent(
         async with asyncio.TaskGroup() as group:
             for source in sources:
                 group.create_task(source.run(), name=f"source {source.status().name}")
-            offer = None if rollout is None else rollout.offer
             uplink = run_uplink(
-                settings.uplink, settings.broker, spool, health, node=settings.node, drain=drain, offer=offer
+                settings.uplink,
+                settings.broker,
+                spool,
+                health,
+                node=settings.node,
+                drain=drain,
+                offer=None if rollout is None else rollout.offer,
+                carries_batches=settings.sparkplug is None or not settings.sparkplug.receipts,
             )
             group.create_task(uplink, name="uplink")
             group.create_task(tell_systemd(spool.alive, lambda: status_line(health())), name="systemd")
@@ -231,10 +145,13 @@ def _sparkplug(
     settings: AgentSettings,
     schema: NodeSchema,
     statuses: Callable[[], Sequence[SourceStatus]],
-    memory: Memory,
+    spool: Spool,
+    drain: Drain,
     clock: Callable[[], int],
 ) -> "SparkplugNode":
     from edge.sparkplug import SparkplugNode  # protobuf costs memory that not every gateway need pay
+    from edge.sparkplug_batch import BatchMetrics
+    from edge.sparkplug_feed import SpoolFeed
     from edge.sparkplug_node import NodeMetrics
 
     assert settings.sparkplug is not None  # noqa: S101
@@ -242,7 +159,10 @@ def _sparkplug(
     devices = {source.name: [handles[feed.path] for feed in signals_of(source)] for source in settings.sources}
     wanted = settings.sparkplug
     metrics = NodeMetrics(schema.entries, devices, wanted.keep_values, aliases=wanted.aliases)
-    return SparkplugNode(wanted, settings.node, settings.broker, metrics, statuses, memory, clock)
+    feed = SpoolFeed(settings.uplink, spool, BatchMetrics(metrics, schema.entries), drain, clock)
+    return SparkplugNode(
+        wanted, settings.node, settings.broker, metrics, statuses, spool, feed if wanted.receipts else None, clock
+    )
 
 
 async def _supervised(

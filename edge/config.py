@@ -22,7 +22,7 @@ from edge.sources.opcua_settings import OpcUaItem, OpcUaSettings
 from edge.sources.replay_settings import ReplaySettings
 from edge.sparkplug_settings import SparkplugNodeSettings
 from edge.template import is_signal_path
-from edge.uplink import UplinkSettings
+from edge.uplink_settings import UplinkSettings
 from twin.errors import ConfigError
 from twin.settings import Document, Key, Settings
 from twin.wire.broker import BrokerSettings

@@ -1,8 +1,8 @@
 """Hop *send*, once more: what the agent reads, published as a Sparkplug B 3.0 edge node, so that others can read it.
 
 In: readings that are in the spool already. Out: NBIRTH, DBIRTH, DDATA, DDEATH (QoS 0, as the specification wants) and
-NDEATH (the will). Best effort by nature: the spool and the uplink lose nothing, this may. A Rebirth is obeyed, any
-other command is not.
+NDEATH (the will). Best effort by nature; with a `SpoolFeed` the node is the way to the twin itself, and the spool
+forgets nothing without the twin's receipt. A Rebirth is obeyed, any other command is not.
 """
 
 import asyncio
@@ -10,8 +10,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 from edge.sources.source import Memory, SourceState, SourceStatus
+from edge.sparkplug_batch import Part
+from edge.sparkplug_feed import SpoolFeed
 from edge.sparkplug_node import REBIRTH, NodeMetrics, node_death
 from edge.sparkplug_settings import SparkplugNodeSettings
 from twin.errors import Rejected, Retryable
@@ -19,6 +22,7 @@ from twin.wire.backoff import Backoff
 from twin.wire.mqtt import BrokerSettings, Client, Message, connect
 from twin.wire.reading import Reading
 from twin.wire.sparkplug import Payload, decode, encode
+from twin.wire.sparkplug_receipt import COMMITTED
 from twin.wire.sparkplug_topic import Address, HostState, Kind, state
 from twin.wire.together import together
 
@@ -42,6 +46,7 @@ class SparkplugNode:
         metrics: what there is to say.
         statuses: of the sources, our devices.
         memory: keeps the number of the session.
+        feed: where the values come from instead of `offer`, when the twin is to get them this way.
         clock: nanoseconds UTC.
     """
 
@@ -53,6 +58,7 @@ class SparkplugNode:
         metrics: NodeMetrics,
         statuses: Callable[[], Sequence[SourceStatus]],
         memory: Memory,
+        feed: SpoolFeed | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._settings = settings
@@ -61,6 +67,7 @@ class SparkplugNode:
         self._metrics = metrics
         self._statuses = statuses
         self._memory = memory
+        self._feed = feed
         self._clock = clock
         self._born: dict[str, bool] = {}  # device → whether it is there; of this session
         self._is_born = False
@@ -72,7 +79,7 @@ class SparkplugNode:
 
     def offer(self, readings: Sequence[Reading]) -> None:
         """Readings that are on disk; never waits."""
-        self._metrics.offer(readings)
+        (self._metrics.offer if self._feed is None else self._metrics.note)(readings)
 
     def status(self) -> Mapping[str, object]:
         """What the health report says of it."""
@@ -80,7 +87,7 @@ class SparkplugNode:
             "online": self._is_born,
             "detail": self._detail,
             "values": self._published,
-            "waiting": self._metrics.waiting(),
+            "waiting": self._metrics.waiting() if self._feed is None else self._feed.waiting(),
             "dropped": self._metrics.dropped,
         }
 
@@ -112,8 +119,14 @@ class SparkplugNode:
         wanted = [self._topic(Kind.NCMD), *([state(host)] if host else [])]
         await client.subscribe([(topic, 1) for topic in wanted])
         try:
-            receive, publish = self._receive(client), self._publish(client, bd_seq)
-            await together({"Sparkplug node: receive": receive, "Sparkplug node: publish": publish})
+            tasks = {
+                "Sparkplug node: receive": self._receive(client),
+                "Sparkplug node: publish": self._publish(client, bd_seq),
+            }
+            if self._feed is not None:
+                tasks["Sparkplug node: settle"] = self._feed.settle(self._wake)
+                tasks["Sparkplug node: watch"] = self._feed.watch(self._wake)
+            await together(tasks)
         except asyncio.CancelledError:
             with suppress(Retryable):
                 await self._die(client, bd_seq)
@@ -126,17 +139,23 @@ class SparkplugNode:
             await self._rest(None)
         await self._bear(client, bd_seq)
         while True:
-            await self._rest(self._settings.period_ms / 1000)
+            await self._rest(self._pause_s())
             if not self._host.online:
                 await self._die(client, bd_seq)
                 raise _HostGone(f"the primary host {self._settings.primary_host} is offline")
             if self._rebirth:
                 await self._bear(client, bd_seq)
-            await self._tell(client)
+            await (self._tell(client) if self._feed is None else self._tell_batches(self._feed))
+            await self._devices(client)
+
+    def _pause_s(self) -> float:
+        period_s = self._settings.period_ms / 1000
+        return period_s if self._feed is None else min(period_s, self._feed.rest_s())
 
     async def _bear(self, client: Client, bd_seq: int) -> None:
         self._rebirth = False
-        await self._send(client, Kind.NBIRTH, "", self._metrics.node_birth(bd_seq, self._now_ms()))
+        more = () if self._feed is None else await self._feed.birth(self._now_ms(), partial(self._tell_part, client))
+        await self._send(client, Kind.NBIRTH, "", self._metrics.node_birth(bd_seq, self._now_ms(), more))
         if not self._is_born:
             logger.info("Sparkplug node %s/%s is online", self._settings.group, self._node)
         self._is_born, self._detail = True, ""
@@ -148,11 +167,14 @@ class SparkplugNode:
         for source in self._statuses():
             there = source.state is SourceState.CONNECTED
             if there and not self._born.get(source.name, False):
-                birth = self._metrics.device_birth(source.name, self._now_ms())
-                await self._send(client, Kind.DBIRTH, source.name, birth)
+                await self._bear_device(client, source.name)
             elif not there and self._born.get(source.name, False):
                 await self._send(client, Kind.DDEATH, source.name, self._metrics.device_death(self._now_ms()))
             self._born[source.name] = there
+
+    async def _bear_device(self, client: Client, name: str) -> None:
+        await self._send(client, Kind.DBIRTH, name, self._metrics.device_birth(name, self._now_ms()))
+        self._born[name] = True
 
     async def _tell(self, client: Client) -> None:
         for name in [name for name, there in self._born.items() if there]:
@@ -164,7 +186,20 @@ class SparkplugNode:
                 await self._send(client, Kind.DDATA, name, payload)
                 self._metrics.sent(name, count)
                 self._published += count
-        await self._devices(client)
+
+    async def _tell_batches(self, feed: SpoolFeed) -> None:
+        while self._host.online and not self._rebirth and await feed.step():
+            pass
+
+    async def _tell_part(self, client: Client, part: Part) -> None:
+        """A device that is down has history, too: it is there for as long as that takes."""
+        device, metrics = part
+        if device and not self._born.get(device, False):
+            await self._bear_device(client, device)
+        if metrics:
+            kind = Kind.DDATA if device else Kind.NDATA
+            await self._send(client, kind, device, self._metrics.message(metrics, self._now_ms()))
+        self._published += len(metrics) if device else 0
 
     async def _die(self, client: Client, bd_seq: int) -> None:
         if self._is_born:
@@ -195,6 +230,8 @@ class SparkplugNode:
             for metric in decode(message.payload).metrics:
                 if metric.name == REBIRTH and metric.value is True:
                     self._rebirth = True
+                elif metric.name == COMMITTED and self._feed is not None:
+                    self._feed.hear(metric)
                 else:
                     logger.warning("Sparkplug command %s refused: this agent writes to nobody", metric.name)
         elif message.payload:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from twin.wire import sparkplug_receipt
 from twin.wire.reading import Quality, Reading
 from twin.wire.schema import SchemaEntry
 from twin.wire.sparkplug import DataType, Metric, Payload, Property
@@ -24,7 +25,8 @@ _QUALITIES = {Quality.GOOD: 192, Quality.UNCERTAIN: 500, Quality.BAD: 0}
 class _Device:
     """One source: its signals, and the readings that wait."""
 
-    def __init__(self, entries: Sequence[SchemaEntry]) -> None:
+    def __init__(self, name: str, entries: Sequence[SchemaEntry]) -> None:
+        self.name = name
         self.entries = entries
         self.waiting: deque[Reading] = deque()
 
@@ -48,7 +50,7 @@ class NodeMetrics:
         aliases: bool = True,
     ) -> None:
         by_handle = {entry.handle: entry for entry in entries}
-        self._devices = {name: _Device([by_handle[handle] for handle in own]) for name, own in sources.items()}
+        self._devices = {name: _Device(name, [by_handle[handle] for handle in own]) for name, own in sources.items()}
         self._device_of = {handle: self._devices[name] for name, own in sources.items() for handle in own}
         self._texts = frozenset(handle for handle, entry in by_handle.items() if entry.kind == "text")
         self._paths = {handle: entry.path for handle, entry in by_handle.items()}
@@ -67,22 +69,35 @@ class NodeMetrics:
                 continue
             device = self._device_of[reading.handle]
             device.waiting.append(reading)
-            last = self._last.get(reading.handle)
-            if last is None or reading.source_ns >= last.source_ns:
-                self._last[reading.handle] = reading
+            self.note((reading,))
             if len(device.waiting) > self._keep_values:
                 device.waiting.popleft()
                 self.dropped += 1
+
+    def note(self, readings: Iterable[Reading]) -> None:
+        """What the next birth says; nothing waits here."""
+        for reading in readings:
+            last = self._last.get(reading.handle)
+            if last is None or reading.source_ns >= last.source_ns:
+                self._last[reading.handle] = reading
+
+    def device_of(self, handle: int) -> str:
+        """The source that feeds a signal."""
+        return self._device_of[handle].name
+
+    def path_of(self, handle: int) -> str:
+        """The name of a metric."""
+        return self._paths[handle]
 
     def waiting(self) -> int:
         """Readings that were not published yet."""
         return sum(len(device.waiting) for device in self._devices.values())
 
-    def node_birth(self, bd_seq: int, now_ms: int) -> Payload:
+    def node_birth(self, bd_seq: int, now_ms: int, more: Sequence[Metric] = ()) -> Payload:
         """NBIRTH; the sequence begins anew."""
         self._seq = 0
         rebirth = Metric(REBIRTH, False, DataType.BOOLEAN, now_ms)
-        return self._numbered(Payload((_bd_seq(bd_seq, now_ms), rebirth), now_ms))
+        return self._numbered(Payload((_bd_seq(bd_seq, now_ms), rebirth, *more), now_ms))
 
     def device_birth(self, name: str, now_ms: int) -> Payload:
         """DBIRTH: every metric with its newest value, null where nothing was ever read."""
@@ -102,7 +117,7 @@ class NodeMetrics:
         taken = list(islice(device.waiting, MOST_PER_MESSAGE))
         if not taken:
             return None
-        return self._numbered(Payload(tuple(map(self._told, taken)), now_ms)), len(taken)
+        return self.message(tuple(map(self.told, taken)), now_ms), len(taken)
 
     def sent(self, name: str, count: int) -> None:
         """The first `count` that waited need not wait any longer."""
@@ -110,12 +125,30 @@ class NodeMetrics:
         for _ in range(min(count, len(device.waiting))):
             device.waiting.popleft()
 
+    def told(self, reading: Reading, *, exact: bool = False) -> Metric:
+        """One value as a metric of DATA; `exact` with what Sparkplug has no field for."""
+        at_ms = reading.source_ns // 1_000_000
+        late = at_ms <= self._told_ms.get(reading.handle, -1)  # of one time, what a birth said is the newer one
+        if not late:
+            self._told_ms[reading.handle] = at_ms
+        # The specification would rather not have the datatype in DATA; readers without a memory of births need it.
+        datatype = DataType.STRING if reading.handle in self._texts else DataType.DOUBLE
+        name, alias = (None, reading.handle) if self._aliases else (self._paths[reading.handle], None)
+        properties = self._quality(reading)
+        if exact:
+            properties |= sparkplug_receipt.exact(reading.source_ns, reading.quality)
+        return Metric(name, _value(reading), datatype, at_ms, alias, is_historical=late, properties=properties)
+
+    def message(self, metrics: tuple[Metric, ...], now_ms: int) -> Payload:
+        """The next NDATA or DDATA."""
+        return self._numbered(Payload(metrics, now_ms))
+
     def _numbered(self, payload: Payload) -> Payload:
         seq, self._seq = self._seq, (self._seq + 1) % _SEQUENCE
         return replace(payload, seq=seq)
 
     def _born(self, entry: SchemaEntry, now_ms: int) -> Metric:
-        datatype = DataType.STRING if entry.kind == "text" else DataType.DOUBLE
+        datatype = datatype_of(entry)
         properties = {"engUnit": Property(entry.unit, DataType.STRING)} if entry.unit else {}
         alias = entry.handle if self._aliases else None
         last = self._last.get(entry.handle)
@@ -125,17 +158,6 @@ class NodeMetrics:
         self._told_ms[entry.handle] = at_ms
         properties = {**properties, **self._quality(last)}
         return Metric(entry.path, _value(last), datatype, at_ms, alias, properties=properties)
-
-    def _told(self, reading: Reading) -> Metric:
-        at_ms = reading.source_ns // 1_000_000
-        late = at_ms <= self._told_ms.get(reading.handle, -1)  # of one time, what a birth said is the newer one
-        if not late:
-            self._told_ms[reading.handle] = at_ms
-        # The specification would rather not have the datatype in DATA; readers without a memory of births need it.
-        datatype = DataType.STRING if reading.handle in self._texts else DataType.DOUBLE
-        name, alias = (None, reading.handle) if self._aliases else (self._paths[reading.handle], None)
-        quality = self._quality(reading)
-        return Metric(name, _value(reading), datatype, at_ms, alias, is_historical=late, properties=quality)
 
     def _quality(self, reading: Reading) -> dict[str, Property]:
         """Said where it is not good, and once more when it is good again."""
@@ -154,11 +176,25 @@ def node_death(bd_seq: int, now_ms: int) -> Payload:
     return Payload((_bd_seq(bd_seq, now_ms),), now_ms)
 
 
+def left_behind(reading: Reading, entry: SchemaEntry) -> Metric:
+    """A value of a signal that the agent does not feed any more."""
+    at_ms, severity = reading.source_ns // 1_000_000, reading.quality & Quality.SEVERITY
+    properties = sparkplug_receipt.exact(reading.source_ns, reading.quality)
+    if severity != Quality.GOOD:
+        properties["Quality"] = Property(_QUALITIES.get(severity, 0), DataType.INT32)
+    return Metric(entry.path, _value(reading), datatype_of(entry), at_ms, is_historical=True, properties=properties)
+
+
+def datatype_of(entry: SchemaEntry) -> DataType:
+    """Of a signal."""
+    return DataType.STRING if entry.kind == "text" else DataType.DOUBLE
+
+
 def _bd_seq(bd_seq: int, now_ms: int) -> Metric:
     return Metric("bdSeq", bd_seq, DataType.INT64, now_ms)
 
 
 def _value(reading: Reading) -> float | str | None:
     if isinstance(reading.value, str):
-        return reading.value
+        return reading.value.encode("utf-8", errors="replace").decode()  # a lone surrogate is no text of protobuf
     return float(reading.value) if math.isfinite(reading.value) else None

@@ -7,49 +7,31 @@ lost here: the spool forgets a batch on its receipt only, and whatever has none 
 import asyncio
 import json
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from pydantic import Field
-
 from edge import uplink_messages
 from edge.spool import Outgoing, Spool
-from edge.uplink_window import Drain, Flight, Pace, Window
+from edge.uplink_settings import UplinkSettings
+from edge.uplink_traffic import Traffic
+from edge.uplink_window import Drain, Flight
 from twin.errors import Rejected, Retryable
-from twin.settings import Settings
 from twin.wire import topic
 from twin.wire.backoff import Backoff
 from twin.wire.mqtt import BrokerSettings, Client, Message, PublishDenied, connect
-from twin.wire.reading import Lane
 from twin.wire.receipt import Receipt
 from twin.wire.schema import NodeSchema
 from twin.wire.together import together
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE = 8  # batches read from the spool in one go; history looks for live ones after as many
-_OVERHEAD_BYTES = 512  # what a message costs beside its payload, for the pace of history
 _PATIENCE_S = 30.0  # for a PUBACK, before the connection counts as dead
 _LOOK_S = 1.0  # how often health is looked at for a change; the sender never rests longer
-_ATTEMPTS = 3  # before a missing receipt is told in the log
 
 Health = Callable[[], Mapping[str, object]]
-
-
-class UplinkSettings(Settings):
-    """How hard the uplink works; the defaults suit a gateway behind an ordinary site connection."""
-
-    window_batches: int = Field(default=64, ge=4, le=10_000)
-    window_bytes: int = Field(default=4_000_000, ge=100_000)
-    resend_s: float = Field(default=5.0, gt=0)
-    resend_max_s: float = Field(default=60.0, gt=0)
-    history_bytes_per_s: float = Field(default=2_000_000, gt=0)
-    live_age_s: float = Field(default=30.0, gt=0)  # what could not be sent for so long becomes history
-    health_s: float = Field(default=10.0, gt=0)
 
 
 async def run_uplink(
@@ -61,6 +43,7 @@ async def run_uplink(
     node: str,
     drain: Drain | None = None,
     offer: Callable[[bytes], None] | None = None,
+    carries_batches: bool = True,
 ) -> None:
     """Send for ever; a lost broker is waited for with backoff.
 
@@ -72,8 +55,9 @@ async def run_uplink(
         node: our name in the topics.
         drain: counts what the history lane sends.
         offer: gets the signed configurations that come.
+        carries_batches: False where the batches go another way: only health and commands pass here.
     """
-    around = _Around(node, health, drain or Drain(settings.history_bytes_per_s), offer or _unmanaged)
+    around = _Around(node, health, drain or Drain(settings.history_bytes_per_s), offer or _unmanaged, carries_batches)
     backoff = Backoff()
     away = False
     while True:
@@ -100,6 +84,7 @@ class _Around:
     health: Health
     drain: Drain
     offer: Callable[[bytes], None]
+    carries_batches: bool
 
 
 def _unmanaged(_payload: bytes) -> None:
@@ -117,21 +102,20 @@ class _Session:
         self._offer = around.offer
         self._client = client
         self._epoch = spool.epoch
-        self._window = Window(
-            max_batches=settings.window_batches,
-            max_bytes=settings.window_bytes,
-            resend_s=settings.resend_s,
-            resend_max_s=settings.resend_max_s,
-            jitter=lambda: random.uniform(0.8, 1.2),  # noqa: S311
+        self._carries_batches = around.carries_batches
+        self._traffic = Traffic(
+            settings,
+            spool,
+            around.drain,
+            self._launch,
+            advice="see that `twin run` works and that the broker lets it read"
+            f" {topic.data(around.node)} and write {topic.receipt(around.node)}",
         )
-        self._pace = Pace(settings.history_bytes_per_s)
-        self._drain = around.drain
         self._schemas: dict[str, NodeSchema] = {}
         self._receipt: Receipt | None = None  # the newest that the spool has not heard of
         self._receipt_came = asyncio.Event()
         self._wake = asyncio.Event()
         self._denied = False
-        self._unheard = False
 
     async def run(self) -> None:
         """Until the connection ends.
@@ -139,21 +123,14 @@ class _Session:
         Raises:
             Retryable: alone or in a group.
         """
-        await self._spool.demote_backlog_to_history()
-        self._schemas = {schema.hash: schema for schema in await self._spool.schemas()}
-        for schema_hash in self._schemas:
-            await self._publish_schema(schema_hash)
+        if self._carries_batches:
+            await self._tell_schemas()
         await self._client.subscribe([(topic.receipt(self._node), 1), (topic.command(self._node), 1)])
+        tasks = {"uplink receive": self._receive(), "uplink health": self._report()}
+        if self._carries_batches:
+            tasks |= {"uplink settle": self._settle(), "uplink watch": self._watch(), "uplink send": self._send()}
         try:
-            await together(
-                {
-                    "uplink receive": self._receive(),
-                    "uplink settle": self._settle(),
-                    "uplink watch": self._watch(),
-                    "uplink send": self._send(),
-                    "uplink health": self._report(),
-                }
-            )
+            await together(tasks)
         except asyncio.CancelledError:
             with suppress(Retryable):
                 await self._publish_health(uplink_messages.offline(self._node).payload, timeout_s=1)
@@ -162,57 +139,15 @@ class _Session:
     # --- out -------------------------------------------------------------------------------------------------------
 
     async def _send(self) -> None:
-        """Live before history, what must go again before both."""
         while True:
             self._wake.clear()
-            await self._demote_if_late()
-            await self._resend()
-            if not (await self._send_live() or await self._send_history()):
+            if self._traffic.window.silent_s(time.monotonic()) > _PATIENCE_S:
+                raise Retryable(f"the broker has not acknowledged a publish for {_PATIENCE_S:g} s")
+            if not await self._traffic.step():
                 await self._rest()
 
-    async def _send_live(self) -> bool:
-        return bool(await self._send_lane(Lane.LIVE))
-
-    async def _send_history(self) -> bool:
-        if self._pace.wait_s(time.monotonic()) > 0:
-            return False
-        sent = await self._send_lane(Lane.HISTORY)
-        self._pace.spend(sent)
-        self._drain.sent_bytes += sent
-        return sent > 0
-
-    async def _send_lane(self, lane: Lane) -> int:
-        """Send what the window takes, a few at most; returns what it cost in bytes."""
-        cost, room = 0, min(self._window.room(lane), _AT_ONCE)
-        if room == 0:
-            return 0
-        for outgoing in await self._spool.take(lane, room, self._window.numbers):
-            if self._window.room(lane) == 0:
-                break
-            self._launch(outgoing)
-            cost += len(outgoing.payload) + _OVERHEAD_BYTES
-        return cost
-
-    async def _resend(self) -> None:
-        now_s = time.monotonic()
-        if self._window.silent_s(now_s) > _PATIENCE_S:
-            raise Retryable(f"the broker has not acknowledged a publish for {_PATIENCE_S:g} s")
-        for number in self._window.due(now_s):
-            if (attempt := self._window.attempt(number)) >= _ATTEMPTS and not self._unheard:
-                self._unheard = True
-                logger.warning(
-                    "batch %d was sent %d times without a receipt: see that `twin run` works and that the broker lets"
-                    " it read %s and write %s",
-                    number, attempt, topic.data(self._node), topic.receipt(self._node),
-                )  # fmt: skip
-            outgoing = await self._spool.fetch(number)
-            if outgoing is None:
-                self._window.forget(number)
-            else:
-                self._launch(outgoing)
-
-    def _launch(self, outgoing: Outgoing) -> None:
-        flight = self._window.sent(outgoing.number, outgoing.lane, len(outgoing.payload), time.monotonic())
+    async def _launch(self, outgoing: Outgoing) -> None:
+        flight = self._traffic.window.sent(outgoing.number, outgoing.lane, len(outgoing.payload), time.monotonic())
         answer = self._client.publish_nowait(topic.data(self._node), outgoing.payload, qos=1)
         answer.add_done_callback(partial(self._landed, flight))
 
@@ -229,22 +164,21 @@ class _Session:
             )  # fmt: skip
         self._wake.set()
 
-    async def _demote_if_late(self) -> None:
-        oldest_ns = self._spool.backlog().oldest_live_ns
-        if oldest_ns is not None and self._spool.age_s(oldest_ns) > self._settings.live_age_s:
-            await self._spool.demote_backlog_to_history()
-
     async def _rest(self) -> None:
-        now_s = time.monotonic()
-        limits = [_LOOK_S, self._window.next_due_in_s(now_s), self._pace.wait_s(now_s) or None]
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(limit for limit in limits if limit is not None)):
+            async with asyncio.timeout(self._traffic.rest_s(_LOOK_S)):
                 await self._wake.wait()
 
     async def _watch(self) -> None:
         while True:
             await self._spool.changed()
             self._wake.set()
+
+    async def _tell_schemas(self) -> None:
+        await self._spool.demote_backlog_to_history()
+        self._schemas = {schema.hash: schema for schema in await self._spool.schemas()}
+        for schema_hash in self._schemas:
+            await self._publish_schema(schema_hash)
 
     async def _publish_schema(self, schema_hash: str) -> None:
         schema = self._schemas.get(schema_hash)
@@ -284,9 +218,9 @@ class _Session:
             await self._spool.settle(receipt)
             if self._spool.epoch != self._epoch:
                 raise Retryable("the spool has begun a new epoch")
-            if self._window.settle(receipt) and (self._denied or self._unheard):
+            if self._traffic.window.settle(receipt) and (self._traffic.heard() or self._denied):
                 logger.info("receipts for %s come again", self._node)
-                self._denied = self._unheard = False
+                self._denied = False
             self._wake.set()
 
     # --- health ----------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def install_python(name: str) -> None:
 
 
 if __name__ == "__main__":
-    for peers in ("opcua", "sparkplug"):
+    for peers in ("opcua", "page", "sparkplug"):
         install(ROOT / "tests" / "peers" / peers)
     install_python("peers")
     if "bench" in sys.argv[1:]:

@@ -14,13 +14,13 @@ from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import Response
 
 from api.alarm_documents import ActionModel, AlarmHistoryModel, AlarmsModel, Judgement, Said, Shelving
-from api.asked_times import TIME_RULES, TIME_TEXT, asked_instant
+from api.asked_times import TIME_RULES, TIME_TEXT, At, asked_instant, asked_past
 from api.cursor import read_cursor, write_cursor
 from api.deps import Parts, PartsDep
 from api.errors import ProblemError
 from api.openapi import problems
 from twin.plant.alarm import Priority
-from twin.state.alarm_document import alarm_document, transition_document
+from twin.state.alarm_document import alarm_document, past_document, transition_document
 from twin.state.alarm_model import ACTIVE, UNACKNOWLEDGED, Action, ActionKind, Phase
 from twin.state.alarms import refusal
 from twin.state.document import rfc3339
@@ -78,10 +78,16 @@ async def list_alarms(
     since: Annotated[str | None, Query(description=f"That changed since: {TIME_TEXT}", **TIME_RULES)] = None,
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="At most so many")] = 200,
+    at: At = None,
 ) -> Response:
-    """Standing alarms by default: whatever is active, or still asks for something."""
+    """Standing alarms by default: whatever is active, or still asks for something.
+
+    With `at`: those that were standing then, as they stood; of the other parameters only `under` and `limit` count.
+    """
     if under is not None:
         known_place(parts, under)
+    if at is not None:
+        return await _playback(parts, asked_past(at), under, limit)
     wanted = AlarmFilter(
         **_FILTERS[state],
         priority=priority,
@@ -110,6 +116,13 @@ async def get_alarm(alarm: AlarmId, parts: PartsDep) -> Response:
     steps = [transition_document(one.id, one.transition) for one in history]
     body = {**alarm_document(kept.rule, kept.state), "history": steps}
     return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
+
+
+async def _playback(parts: Parts, at_ns: int, under: str | None, limit: int) -> Response:
+    found = await parts.link.store.alarms.standing_at(at_ns, under=under, limit=limit)
+    told = [(one.kept.rule, one.kept.transition, one.raised_ns) for one in found]
+    alarms = [past_document(rule, last, raised_ns) for rule, last, raised_ns in told if rule is not None]
+    return Response(orjson.dumps({"alarms": alarms, "next": None}), media_type="application/json", headers=NO_STORE)
 
 
 def _action_route(kind: ActionKind, summary: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from fastapi.responses import Response
 from api.deps import PartsDep
 from api.documents import PlantModel
 from api.openapi import problems
+from api.plan_rates import plan_rates
+from twin.plant.calendar import Calendar
 from twin.plant.tree import Asset, Plant, Signal
 
 router = APIRouter(prefix="/v1", tags=["plant"])
@@ -32,19 +34,25 @@ async def get_plant(request: Request, parts: PartsDep) -> Response:
 
 def to_json(plant: Plant) -> bytes:
     """The plant as a JSON document."""
+    rates = plan_rates(plant)
     return orjson.dumps(
         {
             "enterprise": plant.enterprise,
             "title": plant.title,
             "revision": plant.revision,
-            "assets": [_asset(plant, asset) for asset in plant.assets],
+            "assets": [_asset(plant, asset, rates.get(asset.path)) for asset in plant.assets],
+            "calendars": {name: _calendar(one) for name, one in plant.calendars.items()},
             "flow": [{"source": link.source, "target": link.target, "buffer": link.buffer} for link in plant.flow],
         }
     )
 
 
-def _asset(plant: Plant, asset: Asset) -> dict[str, Any]:
-    buffer = plant.buffers.get(asset.path)
+def _calendar(calendar: Calendar) -> dict[str, list[str]]:
+    return {"shifts": [one.name for one in calendar.patterns], "stops": [one.title for one in calendar.stops]}
+
+
+def _asset(plant: Plant, asset: Asset, plan_per_h: float | None) -> dict[str, Any]:
+    buffer, work = plant.buffers.get(asset.path), plant.work.get(asset.path)
     return {
         "path": asset.path,
         "name": asset.name,
@@ -53,6 +61,10 @@ def _asset(plant: Plant, asset: Asset) -> dict[str, Any]:
         "type": asset.type,
         "parent": asset.parent,
         "capacity": buffer.capacity if buffer else None,
+        "duty": work.duty if work else None,
+        "servers": work.servers if work else None,
+        "plan_per_h": None if plan_per_h is None else round(plan_per_h, 2),
+        "calendar": asset.calendar,
         "signals": [_signal(plant.signal(path)) for path in asset.signals],
     }
 

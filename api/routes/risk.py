@@ -7,6 +7,7 @@ import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from api.asked_times import At, asked_past
 from api.deps import PartsDep
 from api.openapi import problems
 from api.risk_documents import ReliabilitiesModel, RiskModel, RisksModel
@@ -26,10 +27,10 @@ KIND = "risk"  # of the stored models
     response_class=Response,
     responses={200: {"model": RiskModel, "description": "The risk"}, **problems(404, 422, 503)},
 )
-async def get_asset_risk(path: AssetPathParameter, parts: PartsDep) -> Response:
+async def get_asset_risk(path: AssetPathParameter, parts: PartsDep, at: At = None) -> Response:
     """P(a fault begins within 8 h, 24 h, 7 d), from the newest turn of `risk-score`; without data, no number."""
     parts.asset(path)
-    found = await parts.link.store.risks.latest(path)
+    found = await parts.link.store.risks.latest(path, _by(at))
     never: dict[str, Any] = {"asset": path, "at": None, "model": None, "horizons": [], "remaining_life": None}
     return _json(_risk(found[0]) if found else never)
 
@@ -39,11 +40,11 @@ async def get_asset_risk(path: AssetPathParameter, parts: PartsDep) -> Response:
     operation_id="listRisks",
     summary="The risk of a fault of every machine",
     response_class=Response,
-    responses={200: {"model": RisksModel, "description": "The risks"}, **problems(503)},
+    responses={200: {"model": RisksModel, "description": "The risks"}, **problems(422, 503)},
 )
-async def list_risks(parts: PartsDep) -> Response:
+async def list_risks(parts: PartsDep, at: At = None) -> Response:
     """Every machine of the newest turn of `risk-score`, by path."""
-    return _json({"risks": [_risk(one) for one in await parts.link.store.risks.latest()]})
+    return _json({"risks": [_risk(one) for one in await parts.link.store.risks.latest(by_ns=_by(at))]})
 
 
 @router.get(
@@ -66,6 +67,10 @@ async def list_reliability(parts: PartsDep) -> Response:
         for one in await parts.link.store.models.history(KIND)
     ]
     return _json({"models": models})
+
+
+def _by(at: str | None) -> int | None:
+    return None if at is None else asked_past(at)
 
 
 def _risk(statement: Statement) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import cast
 from asyncua.common.utils import Buffer
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
+from edge.sources.opcua_bounds import say_hello
 from edge.sources.opcua_library import Client, Opaque, nodeid_from_binary, struct_from_binary, ua
 from edge.sources.opcua_security import Security
 from edge.sources.opcua_settings import OpcUaSettings
@@ -241,7 +242,7 @@ async def open_channel(
             with door("connect"):
                 await security.prepare(client)
                 await client.connect_socket()
-                await client.send_hello()
+                await say_hello(client, settings.max_message_bytes)
             with security.explained(), door("open the secure channel"):
                 await client.open_secure_channel()
             resumed = memory is not None and await _resume(client, memory)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import asyncua.client.client
 import asyncua.client.ua_client
 import asyncua.client.ua_session
+import asyncua.common.connection
 import asyncua.ua
 import asyncua.ua.ua_binary
 
@@ -16,6 +17,8 @@ Opaque: TypeAlias = Any  # an object of asyncua's
 
 ua: Opaque = asyncua.ua
 Client: Opaque = asyncua.client.client.Client
+uatcp_to_binary: Opaque = asyncua.ua.ua_binary.uatcp_to_binary
+TransportLimits: Opaque = asyncua.common.connection.TransportLimits
 nodeid_from_binary: Opaque = asyncua.ua.ua_binary.nodeid_from_binary
 struct_from_binary: Opaque = asyncua.ua.ua_binary.struct_from_binary  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 variant_from_binary: Opaque = asyncua.ua.ua_binary.variant_from_binary  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
@@ -40,6 +43,9 @@ asyncua.ua.ua_binary._create_uatype_array_deserializer = _array_of  # pyright: i
 PRIVATE = (
     (asyncua.client.ua_session.UaSession, "_send_request"),
     (asyncua.client.ua_client.UASocketProtocol, "_send_request"),
+    (asyncua.client.ua_client.UASocketProtocol, "_fail_all_pending"),
+    (asyncua.client.ua_client.UASocketProtocol, "_callbackmap"),  # of the instance
+    (asyncua.common.connection.SecureConnection, "_drop_incoming_parts"),
     (asyncua.ua.ua_binary, "_create_uatype_array_deserializer"),
     (asyncua.client.client.Client, "_server_nonce"),  # of the instance
     (asyncua.client.client.Client, "_policy_ids"),

@@ -147,6 +147,7 @@ class OpcUaSettings(Settings):
     missed_keep_alives: Annotated[int, Field(ge=1, le=20)] = 2  # this many in silence, and the link counts as dead
     session_timeout_s: Annotated[float, Field(ge=10, le=86_400)] = 300.0
     request_timeout_s: Annotated[float, Field(ge=1, le=120)] = 10.0
+    max_message_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 30)] = 64 << 20  # a server that sends more is left
     profile: str | None = None  # of the server's make, where it does not say it itself: siemens-s7-1200, …
     tolerated_outage_s: Annotated[float, Field(ge=0)] = 5.0  # a node that loses values sooner is warned of
     clock: Literal["correct", "report"] = "correct"  # of the server, when it is off

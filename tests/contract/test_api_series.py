@@ -15,6 +15,7 @@ from tests import servers
 from tests.contract.api_samples import START_NS, commit, commit_texts, register
 from tests.contract.api_server import MILL, PLANT, Api, api_settings, running_api, until
 from twin.plant.load import load_plant
+from twin.state.model import Finding, Transition, finding_id
 from twin.store.connect import Store, open_store
 from twin.store.embedded import EmbeddedPostgres
 
@@ -40,7 +41,7 @@ async def store(database: EmbeddedPostgres, ids: dict[str, int]) -> AsyncGenerat
         yield opened
         async with opened.database.connection() as connection:
             await connection.execute(
-                "TRUNCATE sample, sample_text, gap, rollup_minute, rollup_hour, rollup_day, retention"
+                "TRUNCATE sample, sample_text, gap, finding, transition, rollup_minute, rollup_hour, rollup_day, retention"
             )
 
 
@@ -321,3 +322,34 @@ async def test_an_absent_database_is_a_503_and_its_return_is_noticed() -> None:
                 return answer.status_code == 200
 
             await until(answers, deadline_s=30, what="answer after the database is back")
+
+
+async def test_the_whole_tree_is_told_as_it_was(api: Api, store: Store, ids: dict[str, int]) -> None:
+    times = START_NS + np.arange(4, dtype=np.int64) * SECOND
+    await commit(store, ids[CURRENT], times, np.arange(4.0))
+    entered = Transition(MILL, START_NS, 1, "running", "Executing")
+    spike = Finding(finding_id(CURRENT, "spike", START_NS), MILL, CURRENT, "spike", START_NS, None, 5.0, "far off")
+    await store.findings.write(1, [spike], [entered], "test")
+    at = rfc3339(START_NS + 2 * SECOND)
+    document = (await api.http.get("/v1/states", params={"at": at})).json()
+    states = {state["path"]: state for state in document["states"]}
+    assert document["at"] == at
+    assert list(states) == [asset.path for asset in load_plant(PLANT).assets]
+    assert states[MILL]["signals"]["spindle-current"]["value"] == 2.0
+    assert states[MILL]["machine_state"]["name"] == "running"
+    assert states["factory"]["children"] == {"running": 1, "down": 0, "total": 1}
+    alone = (await api.http.get(f"/v1/assets/{MILL}/state", params={"at": at})).json()
+    assert alone == states[MILL]
+    below = {"at": at, "under": "terminal", "signals": "false"}
+    slim = (await api.http.get("/v1/states", params=below)).json()["states"]
+    assert {state["path"].partition("/")[0] for state in slim} == {"terminal"}
+    assert all("signals" not in state for state in slim)
+    found = (await api.http.get("/v1/findings", params={**around(9), "asset": MILL})).json()["findings"]
+    assert [(one["message"], one["asset"], one["until"]) for one in found] == [("far off", MILL, None)]
+    assert (await api.http.get("/v1/findings", params={**around(9), "asset": "terminal"})).json()["findings"] == []
+
+
+async def test_a_time_to_come_is_no_past(api: Api) -> None:
+    for path in ("/v1/states", f"/v1/assets/{MILL}/state", "/v1/alarms"):
+        answer = await api.http.get(path, params={"at": "2199-01-01T00:00:00Z"})
+        assert (answer.status_code, answer.json()["do"]) == (422, "give a past instant, e.g. -1h")

@@ -6,6 +6,7 @@ from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UASocketProtocol
 from asyncua.client.ua_session import UaSession
+from asyncua.common.connection import TransportLimits
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import variant_from_binary
 
@@ -13,9 +14,10 @@ from edge.sources.opcua_library import PRIVATE
 
 
 async def test_every_private_name_exists() -> None:
-    client = Client("opc.tcp://127.0.0.1:1")
+    client, protocol = Client("opc.tcp://127.0.0.1:1"), UASocketProtocol(1)
     for owner, name in PRIVATE:
-        assert hasattr(owner, name) or (owner is Client and hasattr(client, name)), f"{owner.__name__}.{name} is gone"
+        instance = {Client: client, UASocketProtocol: protocol}.get(owner)
+        assert hasattr(owner, name) or hasattr(instance, name), f"{owner.__name__}.{name} is gone"
 
 
 def test_requests_are_sent_as_we_send_them() -> None:
@@ -44,3 +46,12 @@ def test_a_variant_is_decoded_in_the_middle_of_a_buffer() -> None:
     buffer = Buffer(data, 2, len(data) - 2)
     assert variant_from_binary(buffer).Value == 7
     assert data[buffer.cur_pos :] == b"rest"
+
+
+async def test_the_limits_of_a_connection_stand_where_we_put_ours() -> None:
+    protocol = UASocketProtocol(1)
+    assert isinstance(protocol._connection._limits, TransportLimits)
+    assert protocol.receive_buffer is None
+    assert protocol._connection._incoming_parts == []
+    methods = ("is_msg_size_within_limit", "is_chunk_count_within_limit", "update_client_limits")
+    assert all(hasattr(TransportLimits, name) for name in methods)

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.agent import SourceSink, run_agent
+from edge.agent import run_agent
 from edge.config import load_agent, node_schema
+from edge.source_sink import SourceSink
 from edge.sources.replay import ReplaySource
 from edge.sources.source import SourceState
 from edge.spool import open_spool

@@ -138,6 +138,8 @@ async def test_the_simulated_plants_own_faults_become_failures_and_few_of_them_g
         assert fallen <= down
         for path in down:
             (said,) = await store.risks.latest(path)
+            assert await store.risks.latest(path, by_ns=said.at_ns) == [said]
+            assert await store.risks.latest(path, by_ns=said.at_ns - 1_000) == []
             risk = said.risks[0]
             assert risk.basis.value != "calibrated"
             assert risk.failures >= 1

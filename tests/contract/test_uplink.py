@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from edge.spool import Spool, open_spool
-from edge.uplink import UplinkSettings, run_uplink
+from edge.uplink import run_uplink
+from edge.uplink_settings import UplinkSettings
 from tests.servers import Broker, amqtt, mosquitto
 from tests.waiting import until
 from twin.errors import Retryable
@@ -268,7 +269,8 @@ _AGENT = """
 import asyncio, sys
 from pathlib import Path
 from edge.spool import open_spool
-from edge.uplink import UplinkSettings, run_uplink
+from edge.uplink import run_uplink
+from edge.uplink_settings import UplinkSettings
 from twin.wire.mqtt import BrokerSettings
 from twin.wire.schema import NodeSchema
 

@@ -157,3 +157,19 @@ async def test_an_acknowledgement_names_its_operator_in_the_history(store):
     await write(store, one, act(one, action.id, action.kind, action.target, 30), seq=2)
     last = (await store.alarms.history(state(one, "hi-hi").id))[-1].transition
     assert (last.what, last.operator, last.comment, last.action) == (What.ACKNOWLEDGED, "Kim", "c", action.id)
+
+
+async def test_a_past_instant_shows_the_alarms_as_they_stood_then(store):
+    await filled(store)
+
+    async def stood(at_s, **wanted):
+        found = await store.alarms.standing_at(T0 + round(at_s * S), **wanted)
+        return [(one.kept.rule.name, one.kept.transition.announced, one.raised_ns) for one in found]
+
+    assert await stood(-1) == []
+    (first,) = await stood(0.5)
+    assert first[:2] == ("hi", True)
+    later = await stood(60)
+    assert [one[:2] for one in later] == [("hi-hi", True), ("spike", True), ("hi", False)]
+    assert later[2][2] == first[2]
+    assert [one[0] for one in await stood(60, under=SAW)] == ["hi-hi", "hi"]

@@ -1,7 +1,10 @@
-"""One table in four forms says the same."""
+"""One table in five forms says the same."""
 
 import io
 import json
+import zipfile
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.csv
@@ -12,6 +15,7 @@ from api.media import TableFormat
 from api.tables import respond, table, times
 
 AT_NS = 1_772_446_500_250_000_000  # 2026-03-02T10:15:00.25Z
+SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 HEAD = {"unit": "parts", "levels": [0.1, 0.9]}
 
 
@@ -63,3 +67,26 @@ def test_a_table_without_rows_keeps_its_columns():
     empty = table({"start": times([]), "quantiles": pa.array([], pa.list_(pa.float64()))})
     assert json.loads(respond(empty, {}, TableFormat.JSON, "x").body) == {"rows": 0, "start": [], "quantiles": []}
     assert respond(empty, {}, TableFormat.CSV, "x").body.decode() == '"start"\n'
+
+
+def test_a_workbook_has_numbers_as_numbers_times_as_times_and_no_formulas():
+    rows = table({"start": times([AT_NS]), "name": ["=1+1"], "value": [1.5], "quantiles": [[1.0, 2.0]]})
+    answer = respond(rows, HEAD, TableFormat.XLSX, "x")
+    assert answer.headers["content-disposition"] == 'attachment; filename="x.xlsx"'
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as book:
+        texts = [one.text for one in ElementTree.fromstring(book.read("xl/sharedStrings.xml")).iter(f"{SHEET}t")]
+        sheet = ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))
+    cells = {one.get("r"): (one.get("t"), one.findtext(f"{SHEET}v")) for one in sheet.iter(f"{SHEET}c")}
+    assert not list(sheet.iter(f"{SHEET}f"))
+    assert [texts[int(cells[f"{column}1"][1])] for column in "ABCDE"] == [
+        "start [UTC]",
+        "name",
+        "value",
+        "quantiles_1",
+        "quantiles_2",
+    ]
+    assert texts[int(cells["B2"][1])] == "=1+1"
+    assert [float(cells[f"{column}2"][1]) for column in "CDE"] == [1.5, 1.0, 2.0]
+    shown = datetime(1899, 12, 30, tzinfo=UTC) + timedelta(days=float(cells["A2"][1]))
+    assert abs(shown - datetime.fromtimestamp(AT_NS / 1e9, UTC)) < timedelta(milliseconds=2)
+    assert {"unit", "parts", "[0.1,0.9]"} <= set(texts)

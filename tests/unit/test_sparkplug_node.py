@@ -165,3 +165,10 @@ def test_our_host_understands_our_node(steps: list[tuple[int, int, str]]) -> Non
     bear()
     tell()
     assert arrived == offered
+
+
+def test_a_text_that_is_no_unicode_is_told_with_a_sign_in_its_place() -> None:
+    metrics = node()
+    metrics.offer([reading(1, "a\ud800b", T0)])
+    (metric,) = decode(encode(data(metrics, "press"))).metrics
+    assert metric.value == "a?b"

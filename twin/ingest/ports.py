@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from twin.ingest.admit import Admitted
 from twin.samples import Committed, SampleBatch
+from twin.wire.receipt import Receipt
 from twin.wire.schema import NodeSchema
 
 OnCommitted = Callable[[Sequence[Committed]], Awaitable[None]]  # only batches with a seq, in its order
@@ -41,8 +42,8 @@ class LastSamples(Protocol):
         ...
 
 
-class SchemaStore(Protocol):
-    """Where schemas are kept for ever, so that a batch stays readable when the broker has forgotten them."""
+class NodeStore(Protocol):
+    """Schemas, for ever, so that a batch stays readable when the broker has forgotten them; and receipts."""
 
     async def schemas(self) -> list[NodeSchema]:
         """All of them."""
@@ -50,6 +51,10 @@ class SchemaStore(Protocol):
 
     async def save_schema(self, schema: NodeSchema) -> None:
         """Keep one; the same again changes nothing."""
+        ...
+
+    async def receipts(self) -> list[tuple[str, Receipt]]:
+        """(node, receipt) of every epoch."""
         ...
 
 
@@ -66,8 +71,8 @@ class IngestStore(Protocol):
         ...
 
     @property
-    def nodes(self) -> SchemaStore:
-        """Schemas."""
+    def nodes(self) -> NodeStore:
+        """Schemas and receipts."""
         ...
 
 

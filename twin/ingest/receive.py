@@ -20,13 +20,16 @@ from twin.ingest.decode import Received, decode
 from twin.ingest.outbox import Outbox
 from twin.ingest.ports import Counters, IngestStore, OnCommitted, OnHealth
 from twin.ingest.schemas import Schemas
+from twin.ingest.sparkplug_receipts import Receipts
 from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.wire import topic
 from twin.wire.backoff import Backoff
 from twin.wire.batch import read_header
 from twin.wire.mqtt import BrokerSettings, Client, Message, connect
+from twin.wire.receipt import Receipt
 from twin.wire.schema import NodeSchema
 from twin.wire.together import together
+from twin.wire.topic import NODE_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +66,12 @@ async def run_ingest(
     counters = counters or Counters()
     schemas = Schemas(signal_ids, plant)
     outbox = Outbox(on_health)
-    committer = Committer(store, outbox.receipt, on_committed, counters, after_seq=after_seq)
-    await _load(store, schemas)
+    receipts = Receipts(await _load(store, schemas))
+
+    def on_receipt(node: str, receipt: Receipt) -> None:
+        (outbox.receipt if NODE_NAME.fullmatch(node) else receipts.add)(node, receipt)
+
+    committer = Committer(store, on_receipt, on_committed, counters, after_seq=after_seq)
     receiver = Receiver(committer, schemas, outbox, counters, clock)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(committer.run(), name="ingest: commit")
@@ -75,7 +82,7 @@ async def run_ingest(
             from twin.ingest.sparkplug_desk import SparkplugDesk
 
             desk = SparkplugDesk(committer.put, store.samples.last, outbox.health, counters, signal_ids, plant)
-            host = SparkplugHost(sparkplug, sparkplug.broker or broker, desk)
+            host = SparkplugHost(sparkplug, sparkplug.broker or broker, desk, receipts)
             tasks.create_task(host.run(), name="ingest: Sparkplug")
 
 
@@ -188,13 +195,14 @@ class Receiver:
             await self._committer.put(refused(node, Rejection(error.reason, f"{where}: {error}")))
 
 
-async def _load(store: IngestStore, schemas: Schemas) -> None:
+async def _load(store: IngestStore, schemas: Schemas) -> list[tuple[str, Receipt]]:
+    """Schemas to their place; the receipts of nodes that are not ours come back."""
     backoff = Backoff()
     while True:
         try:
             for schema in await store.nodes.schemas():
                 schemas.add(schema)
-            return
+            return [(node, receipt) for node, receipt in await store.nodes.receipts() if not NODE_NAME.fullmatch(node)]
         except Retryable as error:
             if backoff.fresh:
                 logger.warning("the store is away: %s", error)

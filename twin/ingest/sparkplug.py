@@ -16,6 +16,7 @@ from twin.errors import Rejected, Retryable
 from twin.ingest.admit import Rejection
 from twin.ingest.sparkplug_desk import Book, SparkplugDesk
 from twin.ingest.sparkplug_outcome import Outcome
+from twin.ingest.sparkplug_receipts import Receipts
 from twin.ingest.sparkplug_session import Session
 from twin.ingest.sparkplug_settings import Naming, SparkplugSettings
 from twin.state.document import rfc3339
@@ -23,6 +24,7 @@ from twin.wire.backoff import Backoff
 from twin.wire.mqtt import BrokerSettings, Client, Message, connect
 from twin.wire.reading import GapCause
 from twin.wire.sparkplug import DataType, Metric, Payload, decode, encode
+from twin.wire.sparkplug_receipt import committed
 from twin.wire.sparkplug_topic import NAMESPACE, Address, HostState, Kind, address, state
 from twin.wire.together import together
 
@@ -87,6 +89,7 @@ class SparkplugHost:
         settings: who we are, which metrics are which signals.
         broker: where the edge nodes publish.
         desk: takes what they say.
+        receipts: for nodes that number their batches.
         clock: nanoseconds UTC.
     """
 
@@ -95,14 +98,17 @@ class SparkplugHost:
         settings: SparkplugSettings,
         broker: BrokerSettings,
         desk: SparkplugDesk,
+        receipts: Receipts,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._settings = settings
         self._broker = broker
         self._desk = desk
+        self._receipts = receipts
         self._clock = clock
         self._naming = Naming(settings.signals)
         self._nodes: dict[tuple[str, str], _Node] = {}
+        self._named: dict[str, _Node] = {}  # the same by the name of their book
         self._busy = asyncio.Lock()  # messages and the look for missing ones take turns
 
     async def run(self) -> None:
@@ -135,8 +141,12 @@ class SparkplugHost:
         logger.info("Sparkplug host %s is online at the broker %s", self._settings.host, where)
         backoff.reset()
         try:
-            look, receive = self._look(client), self._receive(client, own, timestamp_ms)
-            await together({"Sparkplug: look": look, "Sparkplug: receive": receive})
+            tasks = {
+                "Sparkplug: look": self._look(client),
+                "Sparkplug: receive": self._receive(client, own, timestamp_ms),
+                "Sparkplug: receipts": self._tell_receipts(client),
+            }
+            await together(tasks)
         except asyncio.CancelledError:
             with suppress(Retryable):
                 await client.publish(own, HostState(False, timestamp_ms).to_json(), qos=1, retain=True, timeout_s=1)
@@ -194,6 +204,8 @@ class SparkplugHost:
             return
         if where.kind is Kind.NBIRTH:
             node.wanted = ""
+            if node.session.epoch:
+                self._receipts.want(node.book.node, node.session.epoch)
         _add(gathered, outcome)
 
     def _node(self, where: Address) -> _Node | None:
@@ -201,7 +213,8 @@ class SparkplugHost:
         if key not in self._nodes:
             if len(self._nodes) >= MOST_NODES:
                 return None
-            self._nodes[key] = _Node(*key, self._naming, round(self._settings.reorder_s * 1e9))
+            node = self._nodes[key] = _Node(*key, self._naming, round(self._settings.reorder_s * 1e9))
+            self._named[node.book.node] = node
         return self._nodes[key]
 
     async def _hand_over(self, node: _Node | None, outcome: Outcome) -> None:
@@ -231,11 +244,22 @@ class SparkplugHost:
             if not node.wanted or now_ns - node.asked_ns < self._settings.rebirth_s * 1e9:
                 continue
             logger.info("asking %s/%s for a Rebirth: %s", node.group, node.name, node.wanted)
-            where = Address(node.group, Kind.NCMD, node.name).topic
-            command = Metric("Node Control/Rebirth", True, DataType.BOOLEAN, now_ns // 1_000_000)
-            await client.publish(where, encode(Payload((command,), now_ns // 1_000_000)))
+            rebirth = Metric("Node Control/Rebirth", True, DataType.BOOLEAN, now_ns // 1_000_000)
+            await self._command(client, node, rebirth)
             node.wanted, node.asked_ns = "", now_ns
             self._desk.counters.sparkplug_rebirths += 1
+
+    async def _tell_receipts(self, client: Client) -> None:
+        """Write what is committed to the nodes that number their batches; a lost one is mended by the next."""
+        while True:
+            for name, receipt in await self._receipts.news():
+                node = self._named.get(name)
+                if node is not None and node.session.epoch == receipt.epoch:
+                    await self._command(client, node, committed(receipt, self._clock() // 1_000_000))
+
+    async def _command(self, client: Client, node: _Node, metric: Metric) -> None:
+        where = Address(node.group, Kind.NCMD, node.name).topic
+        await client.publish(where, encode(Payload((metric,), metric.timestamp_ms)))
 
     def _lose(self) -> None:
         """The broker is away: whatever nodes publish now is not heard."""
@@ -253,5 +277,6 @@ def _add(gathered: Outcome, outcome: Outcome) -> None:
     gathered.holes += outcome.holes
     gathered.births += outcome.births
     gathered.refusals += outcome.refusals
+    gathered.batches += outcome.batches
     gathered.rebirth = outcome.rebirth or gathered.rebirth
     gathered.changed = gathered.changed or outcome.changed

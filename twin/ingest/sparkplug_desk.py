@@ -15,7 +15,7 @@ from twin.errors import Retryable
 from twin.ingest.admit import Admitted, Expected, Registry, Rejection, admit, registry
 from twin.ingest.decode import Received
 from twin.ingest.ports import Counters, LastSample
-from twin.ingest.sparkplug_outcome import Birth, Hole, Key, Outcome
+from twin.ingest.sparkplug_outcome import Birth, Hole, Key, Numbered, Outcome
 from twin.ingest.sparkplug_samples import Value
 from twin.ingest.sparkplug_settings import Naming
 from twin.plant.units import is_same_unit
@@ -135,17 +135,31 @@ class SparkplugDesk:
                 lanes[Lane.HISTORY if value.historical else Lane.LIVE].append((handle, value))
         for lane, rows in lanes.items():
             if rows or (lane is Lane.LIVE and (gaps or rejections)):
-                await self._admit(book, lane, rows, now_ns, gaps, rejections)
+                await self._admit(book, _batch(book.node, lane, rows, now_ns), now_ns, gaps, rejections)
                 gaps, rejections = [], []
+        for numbered in outcome.batches:
+            await self._take_batch(book, numbered, now_ns)
 
     async def refuse(self, book: Book, rejection: Rejection, now_ns: int) -> None:
         """Something that is no payload."""
-        await self._admit(book, Lane.LIVE, [], now_ns, [], [rejection])
+        await self._admit(book, _batch(book.node, Lane.LIVE, [], now_ns), now_ns, [], [rejection])
+
+    async def _take_batch(self, book: Book, numbered: Numbered, now_ns: int) -> None:
+        """A batch with its number: once in the store however often it comes, and its receipt after COMMIT."""
+        rows = [(handle, value) for key, value in numbered.values if (handle := book.handle(key)) is not None]
+        self.counters.sparkplug_ignored += len(numbered.values) - len(rows)
+        gaps = [
+            Gap((handle,), *gap[2:])
+            for gap in numbered.gaps
+            if (handle := book.handle(Key(gap.device, gap.metric))) is not None
+        ]
+        batch = replace(_batch(book.node, numbered.lane, rows, now_ns), epoch=numbered.epoch, number=numbered.number)
+        await self._admit(book, batch, now_ns, gaps, [])
 
     async def _admit(
-        self, book: Book, lane: Lane, rows: list[Row], now_ns: int, gaps: list[Gap], rejections: list[Rejection]
+        self, book: Book, batch: SampleBatch, now_ns: int, gaps: list[Gap], rejections: list[Rejection]
     ) -> None:
-        received = Received(_batch(book.node, lane, rows, now_ns), tuple(gaps), "", now_ns)
+        received = Received(batch, tuple(gaps), "", now_ns)
         admitted = admit(received, book.registry(self._signal_ids, self._plant))
         await self._put(replace(admitted, rejections=(*rejections, *admitted.rejections)))
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twin.ingest.sparkplug_samples import Refusal, Value
-from twin.wire.reading import GapCause
+from twin.wire.reading import GapCause, Lane
+from twin.wire.sparkplug_receipt import MetricGap
 
 
 class Key(NamedTuple):
@@ -36,6 +37,16 @@ class Birth(NamedTuple):
     first: bool  # not heard of before
 
 
+class Numbered(NamedTuple):
+    """One whole batch of a node that numbers them."""
+
+    epoch: str
+    number: int
+    lane: Lane
+    values: tuple[tuple[Key, Value], ...]
+    gaps: tuple[MetricGap, ...]
+
+
 @dataclass(slots=True)
 class Outcome:
     """What one message, or the passing of time, comes to."""
@@ -44,5 +55,6 @@ class Outcome:
     holes: list[Hole] = field(default_factory=list[Hole])
     births: list[Birth] = field(default_factory=list[Birth])
     refusals: list[tuple[Key, Refusal]] = field(default_factory=list[tuple[Key, Refusal]])
+    batches: list[Numbered] = field(default_factory=list[Numbered])
     rebirth: str = ""  # why a Rebirth is wanted; "" = it is not
     changed: bool = False  # the node or a device came or went

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from twin.wire.reading import Quality
-from twin.wire.sparkplug import DataSet, Metric, PropertySet, Template, Unreadable
+from twin.wire.sparkplug import DataSet, Metric, Payload, PropertySet, Template, Unreadable
+from twin.wire.sparkplug_receipt import flags_of, sub_ms_of
 from twin.wire.sparkplug_values import TEXTS, DataType
 
-MOST_MS = ((1 << 63) - 1) // 1_000_000  # whose nanoseconds fit 64 bits
+MOST_MS = ((1 << 63) - 1) // 1_000_000 - 1  # whose nanoseconds fit 64 bits
 _CONTROL = ("Node Control/", "Device Control/", "_types_/")
 _QUALITIES = {192: Quality.GOOD, 0: Quality.BAD, 500: Quality.UNCERTAIN}  # GOOD, BAD, STALE
 
@@ -45,6 +46,23 @@ def unit_of(properties: PropertySet) -> str:
     return found.value if found is not None and isinstance(found.value, str) else ""
 
 
+def bd_seq_of(payload: Payload) -> int | None:
+    """The number of the session that a birth or a death belongs to."""
+    for metric in payload.metrics:
+        if metric.name == "bdSeq" and isinstance(metric.value, int):
+            return metric.value
+    return None
+
+
+def datatypes_of(name: str, metric: Metric) -> dict[str, DataType]:
+    """Of the metric, and of the members of a template."""
+    found = {} if metric.datatype is None else {name: metric.datatype}
+    if isinstance(metric.value, Template):
+        for member in metric.value.metrics:
+            found.update(datatypes_of(f"{name}/{member.name or ''}", member))
+    return found
+
+
 def values_of(
     name: str, metric: Metric, time_ms: int | None, received_ns: int, datatypes: Mapping[str, DataType]
 ) -> Iterator[Value | Refusal]:
@@ -68,14 +86,14 @@ def values_of(
     if metric.datatype is None:
         yield Refusal(name, "no-datatype", "neither the birth nor the message names its datatype")
         return
-    quality = quality_of(metric.properties)
+    quality = quality_of(metric.properties) | flags_of(metric.properties)
     if time_ms is None:
         time_ns, quality = received_ns, quality | Quality.TIME_ADJUSTED
     elif time_ms > MOST_MS:
         yield Refusal(name, "out-of-time", f"{time_ms} ms since 1970 is no time")
         return
     else:
-        time_ns = time_ms * 1_000_000
+        time_ns = time_ms * 1_000_000 + sub_ms_of(metric.properties)
     if isinstance(metric.value, DataSet):
         yield from _columns(name, metric.value, time_ns, quality, metric.is_historical)
     else:

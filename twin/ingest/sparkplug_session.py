@@ -9,17 +9,17 @@ from typing import NamedTuple
 
 from twin.errors import Rejected
 from twin.ingest.admit import EARLIEST_NS
+from twin.ingest.sparkplug_batches import Batches
 from twin.ingest.sparkplug_outcome import Birth, Hole, Key, Outcome
-from twin.ingest.sparkplug_samples import Refusal, is_data, unit_of, values_of
+from twin.ingest.sparkplug_samples import Refusal, bd_seq_of, datatypes_of, is_data, unit_of, values_of
 from twin.wire.reading import GapCause
-from twin.wire.sparkplug import DataType, Metric, Payload, Template
+from twin.wire.sparkplug import DataType, Metric, Payload
 from twin.wire.sparkplug_topic import Kind
 
 MOST_METRICS = 100_000  # of one node
 MOST_DEVICES = 10_000  # likewise
 MOST_WAITING = 128  # messages that wait for an earlier one
 SEQUENCE = 256
-_BD_SEQ = "bdSeq"
 
 
 class _Doubt(NamedTuple):
@@ -48,6 +48,7 @@ class Session:
         self._last_ns: dict[Key, int] = {}
         self._doubts: dict[Key, _Doubt] = {}
         self._ordered = False  # since the last birth nothing is missing
+        self._batches = Batches()
         self.born: bool = False
         self.since_ns: int = 0  # when `born` changed
         self.devices: dict[str, bool] = {}  # every one that was ever born → whether it is there
@@ -68,6 +69,8 @@ class Session:
         elif not self.born:
             out.rebirth = "its birth was not heard"
             out.refusals.append((Key(device, ""), Refusal("", "no-birth", f"{kind} before the node's birth")))
+        elif self._batches.epoch and not self._ordered:
+            out.rebirth = "a message before this one is missing"
         elif payload.seq is None or not self._ordered:
             self._apply(_Waiting(kind, device, payload, now_ns), out)
         else:
@@ -86,6 +89,11 @@ class Session:
         self._waiting.clear()
         self._end(now_ns)
         self._doubt(self._last_ns, cause, detail)
+
+    @property
+    def epoch(self) -> str:
+        """Whose numbers the batches of this node bear; "" while it is away, or numbers none."""
+        return self._batches.epoch if self.born else ""
 
     # --- order ---------------------------------------------------------------------------------------------------
 
@@ -107,7 +115,7 @@ class Session:
         self._aliases.clear()
         self._doubt(self._last_ns, GapCause.SEQUENCE_JUMP, detail)
         out.rebirth = detail
-        for message in waiting:
+        for message in () if self._batches.epoch else waiting:  # batches come again, and whole
             self._apply(message, out)
 
     def _distance(self, seq: int) -> int:
@@ -131,7 +139,7 @@ class Session:
     def _node_birth(self, payload: Payload, now_ns: int, out: Outcome) -> None:
         if self._waiting:
             self._give_up(out)
-        bd_seq = _bd_seq(payload)
+        bd_seq = bd_seq_of(payload)
         if self.born and (bd_seq is None or bd_seq != self._bd_seq):
             self._doubt(self._last_ns, GapCause.DEVICE_UNREACHABLE, "the edge node began a new session")
         if not self.born:
@@ -142,6 +150,7 @@ class Session:
         self._expected = ((payload.seq or 0) + 1) % SEQUENCE
         self._aliases.clear()
         self._datatypes.clear()
+        self._batches.begin(payload.metrics)
         self.devices = dict.fromkeys(self.devices, False)
         self._birth("", payload, now_ns, out)
 
@@ -163,10 +172,12 @@ class Session:
                     out.refusals.append((key, Refusal(metric.name, "malformed", twice)))
                     continue
                 self._aliases[metric.alias] = key
-            datatypes.update(_datatypes(metric.name, metric))
-            if is_data(metric.name) and metric.value is None:  # nothing was measured: no value may lose its place to it
+            datatypes.update(datatypes_of(metric.name, metric))
+            if self._batches.owns(device, metric.name) or not is_data(metric.name):
+                continue
+            if metric.value is None or self._batches.epoch:  # nothing was measured, or it comes with a batch, too
                 out.births.append(Birth(key, unit_of(metric.properties), born_ns, first=False))
-            elif is_data(metric.name):
+            else:
                 self._read(key, metric, payload, now_ns, born_ns, out)
 
     @staticmethod
@@ -175,7 +186,7 @@ class Session:
         out.refusals.append((Key(device, name), Refusal(name, "too-many", detail)))
 
     def _node_death(self, payload: Payload, now_ns: int, out: Outcome) -> None:
-        bd_seq = _bd_seq(payload)
+        bd_seq = bd_seq_of(payload)
         if not self.born or self._is_older(bd_seq):
             return  # the will of a session that a newer birth has replaced
         if self._waiting:
@@ -207,7 +218,8 @@ class Session:
         self._doubt(gone, GapCause.DEVICE_UNREACHABLE, f"device {message.device} is offline (DDEATH)")
 
     def _doubt(self, keys: Iterable[Key], cause: GapCause, detail: str) -> None:
-        for key in keys:
+        """Never of a node that numbers its batches: it sends again what has no receipt, and tells its gaps itself."""
+        for key in () if self._batches.epoch else keys:
             self._doubts.setdefault(key, _Doubt(self._last_ns[key], cause, detail))
 
     # --- values --------------------------------------------------------------------------------------------------
@@ -223,8 +235,20 @@ class Session:
                 unborn = Refusal(name, "no-birth", "no birth names this metric")
                 out.refusals.append((Key(message.device, name), unborn))
                 out.rebirth = out.rebirth or f"{name} stands in no birth"
+                self._batches.spoil()
+            elif self._batches.owns(*key):
+                self._hear(metric.typed(datatype), out)
             elif is_data(key.name):
                 self._read(key, metric.typed(datatype), message.payload, message.at_ns, None, out)
+
+    def _hear(self, metric: Metric, out: Outcome) -> None:
+        try:
+            batch = self._batches.hear(metric)
+        except Rejected as error:
+            out.refusals.append((Key("", metric.name or ""), Refusal(metric.name or "", error.reason, str(error))))
+            return
+        if batch is not None:
+            out.batches.append(batch)
 
     def _key(self, device: str, metric: Metric) -> Key | None:
         if metric.alias is not None and metric.alias in self._aliases:
@@ -239,6 +263,9 @@ class Session:
             one = Key(key.device, found.name)
             if isinstance(found, Refusal):
                 out.refusals.append((one, found))
+                continue
+            if self._batches.epoch:
+                self._batches.add(one, found)
                 continue
             last_ns = self._last_ns.get(one)
             if last_ns is None and len(self._last_ns) >= MOST_METRICS:
@@ -263,19 +290,3 @@ class Session:
             self._last_ns[key] = max(time_ns, self._last_ns.get(key, 0))
         else:
             self._last_ns.setdefault(key, time_ns)
-
-
-def _bd_seq(payload: Payload) -> int | None:
-    for metric in payload.metrics:
-        if metric.name == _BD_SEQ and isinstance(metric.value, int):
-            return metric.value
-    return None
-
-
-def _datatypes(name: str, metric: Metric) -> dict[str, DataType]:
-    """Of the metric, and of the members of a template."""
-    found = {} if metric.datatype is None else {name: metric.datatype}
-    if isinstance(metric.value, Template):
-        for member in metric.value.metrics:
-            found.update(_datatypes(f"{name}/{member.name or ''}", member))
-    return found

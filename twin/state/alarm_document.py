@@ -45,6 +45,23 @@ def alarm_document(rule: AlarmRule, state: AlarmState) -> dict[str, Any]:
     }
 
 
+def past_document(rule: AlarmRule, last: AlarmTransition, raised_ns: int | None) -> dict[str, Any]:
+    """An alarm as it stood behind its transition `last`: nothing can be done to it any more."""
+    state = AlarmState(
+        rule.id,
+        rule.key,
+        phase=last.phase,
+        occurrence=last.occurrence,
+        raised_ns=raised_ns,
+        at_ns=last.at_ns,
+        value=last.value,
+        message=last.message,
+        detail=last.detail,
+        grouped=last.grouped,
+    )
+    return {**alarm_document(rule, state), "announced": last.announced, "actions": []}
+
+
 def transition_document(identity: int, one: AlarmTransition) -> dict[str, Any]:
     """One step in the life of an alarm."""
     return {

@@ -35,9 +35,11 @@ def document(state: AssetState) -> dict[str, Any]:
             "reason": fresh.reason.value,
             "explanation": fresh.explanation,
         },
-        "findings": [_finding(finding) for finding in state.findings],
+        "findings": [finding_document(finding) for finding in state.findings],
         "signals": {name: _signal(value) for name, value in state.signals.items()},
     }
+    if state.gateways:
+        written["gateways"] = list(state.gateways)
     if state.children is not None:
         children = state.children
         written["children"] = {"running": children.running, "down": children.down, "total": children.total}
@@ -56,7 +58,8 @@ def _production(production: Production) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """A finding that goes on, as the live document and the api write it."""
     return {
         "id": str(finding.id),
         "signal": finding.signal,

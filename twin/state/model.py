@@ -166,3 +166,4 @@ class AssetState:
     findings: tuple[Finding, ...]
     signals: dict[str, SignalValue] = field(default_factory=dict[str, SignalValue])  # by name; units only
     children: Children | None = None  # roll-ups only
+    gateways: tuple[str, ...] = ()  # by which the last values came; units only

@@ -28,7 +28,7 @@ from twin.throughput.shifts import from_ns, to_ns
 
 SEVERITY = 3  # mask of twin.wire.reading.Quality
 _QUALITIES = ("good", "uncertain", "bad", "bad")
-_PRODUCED = {"good-count": "parts", "move-count": "moves"}
+PRODUCED = {"good-count": "parts", "move-count": "moves"}
 STALE_FACTOR = 2.0  # a single silent signal becomes a finding after this many times its allowed silence
 
 
@@ -60,10 +60,10 @@ def unit_view(state: TwinState, asset: Asset, now_ns: int, gateways: Gateways) -
             if 0 <= node < len(state.nodes):
                 nodes[state.nodes[node]] = None
     newest_ns = max((value.time_ns for value in values.values()), default=None)
-    live_s = max((signal.stale_after_s for signal in signals if _is_fresh(values, signal)), default=0.0)
+    live_s = max((signal.stale_after_s for signal in signals if is_fresh(values, signal)), default=0.0)
     allowed_s = live_s or min((signal.stale_after_s for signal in signals), default=0.0)
     fresh = freshness(newest_ns, allowed_s, now_ns, list(nodes), gateways)
-    findings = [*_open_findings(state, asset), *_silent_signals(signals, values, fresh, now_ns)]
+    findings = [*_open_findings(state, asset), *silent_signals(signals, values, fresh, now_ns)]
     machine = state.machines.get(asset.path)
     return AssetState(
         path=asset.path,
@@ -71,10 +71,11 @@ def unit_view(state: TwinState, asset: Asset, now_ns: int, gateways: Gateways) -
         seq=state.seq,
         machine_state=machine,
         throughput=_throughput(state, asset, signals, now_ns),
-        health=_health(machine, findings, fresh),
+        health=health_of(machine, findings, fresh),
         freshness=fresh,
         findings=tuple(findings),
         signals=values,
+        gateways=tuple(nodes),
     )
 
 
@@ -87,23 +88,34 @@ def _last(state: TwinState, signal: Signal, now_ns: int) -> tuple[SignalValue, i
         text = state.texts.get(number)
         if text is None:
             return None
-        quality, is_fresh = _QUALITIES[text.quality & SEVERITY], now_ns - text.time_ns <= signal.stale_after_s * 1e9
-        return SignalValue(text.text, text.time_ns, text.received_ns, quality, is_fresh), text.node
+        return signal_value(signal, text.text, text.time_ns, text.received_ns, text.quality, now_ns), text.node
     exact: Record = state.blocks.exact[number]
     if int(exact["time"]) == NEVER_NS:
         return None
-    time_ns, value = int(exact["time"]), float(exact["value"])
-    whole = signal.kind != Kind.MEASUREMENT and value.is_integer()
+    value, time_ns, received_ns = float(exact["value"]), int(exact["time"]), int(exact["received"])
+    return signal_value(signal, value, time_ns, received_ns, int(exact["quality"]), now_ns), int(exact["node"])
+
+
+def signal_value(
+    signal: Signal, value: float | str, time_ns: int, received_ns: int, quality: int, now_ns: int
+) -> SignalValue:
+    """A value as people read it: whole where it counts or names a state, None where it is no number."""
+    if isinstance(value, float):
+        whole = signal.kind != Kind.MEASUREMENT and value.is_integer()
+        shown = None if not math.isfinite(value) else int(value) if whole else value
+    else:
+        shown = value
     return SignalValue(
-        value=None if not math.isfinite(value) else int(value) if whole else value,
+        value=shown,
         time_ns=time_ns,
-        received_ns=int(exact["received"]),
-        quality=_QUALITIES[int(exact["quality"]) & SEVERITY],
+        received_ns=received_ns,
+        quality=_QUALITIES[quality & SEVERITY],
         fresh=now_ns - time_ns <= signal.stale_after_s * 1e9,
-    ), int(exact["node"])
+    )
 
 
-def _is_fresh(values: dict[str, SignalValue], signal: Signal) -> bool:
+def is_fresh(values: dict[str, SignalValue], signal: Signal) -> bool:
+    """Whether the signal has a value that is not too old."""
     return signal.name in values and values[signal.name].fresh
 
 
@@ -112,7 +124,7 @@ def _open_findings(state: TwinState, asset: Asset) -> list[Finding]:
     return [finding for (number, _), finding in sorted(state.findings.items()) if number in numbers]
 
 
-def _silent_signals(
+def silent_signals(
     signals: list[Signal], values: dict[str, SignalValue], fresh: Freshness, now_ns: int
 ) -> list[Finding]:
     """Measurements that are silent while the asset speaks; when all of it is silent, `freshness` says so once."""
@@ -142,7 +154,7 @@ def _silent_signals(
 
 
 def _throughput(state: TwinState, asset: Asset, signals: list[Signal], now_ns: int) -> Production | None:
-    produced = [signal for signal in signals if signal.role in _PRODUCED]
+    produced = [signal for signal in signals if signal.role in PRODUCED]
     slots = [state.slots[state.signal_ids[s.path]] for s in produced if s.path in state.signal_ids]
     if not slots:
         return None
@@ -151,7 +163,7 @@ def _throughput(state: TwinState, asset: Asset, signals: list[Signal], now_ns: i
     rates = [rate for rate in (rate_per_h(record, now_ns) for record in records) if rate is not None]
     totals = [in_shift(record, to_ns(shift.started_at)) for record in records] if shift else []
     return Production(
-        unit=_PRODUCED[produced[0].role or ""],
+        unit=PRODUCED[produced[0].role or ""],
         now_per_h=sum(rates) if rates else None,
         this_shift=sum(total for total, _ in totals),
         estimated=sum(estimated for _, estimated in totals),
@@ -159,7 +171,8 @@ def _throughput(state: TwinState, asset: Asset, signals: list[Signal], now_ns: i
     )
 
 
-def _health(machine: Transition | None, findings: list[Finding], fresh: Freshness) -> Health:
+def health_of(machine: Transition | None, findings: list[Finding], fresh: Freshness) -> Health:
+    """The worst that is known of a unit."""
     if any(finding.detector in {Detector.RANGE, Detector.QUALITY} for finding in findings):
         return Health.BAD
     if fresh.reason in {FreshnessReason.NEVER, FreshnessReason.STALE, FreshnessReason.GATEWAY_OFFLINE}:

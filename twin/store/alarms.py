@@ -41,6 +41,14 @@ class KeptTransition:
 
 
 @dataclass(frozen=True, slots=True)
+class PastAlarm:
+    """An alarm at a past instant: its last step by then, and when it was last raised."""
+
+    kept: KeptTransition
+    raised_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmFilter:
     """Which alarms are wanted; None takes all. `before` is the last alarm of the page before."""
 
@@ -136,6 +144,13 @@ class Alarms:
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_QUERIES["between"], values)).fetchall()
         return [_transition(*row) for row in rows]
+
+    async def standing_at(self, at_ns: int, *, under: str | None = None, limit: int = _PAGE) -> list[PastAlarm]:
+        """How the alarms that were not normal at an instant stood then, the most urgent first."""
+        values = {"at": to_datetime(at_ns), "under": under, "limit": limit}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_QUERIES["standing_at"], values)).fetchall()
+        return [PastAlarm(_transition(*row), None if raised is None else to_ns(raised)) for *row, raised in rows]
 
     async def newest(self) -> int:
         """The id of the last transition; 0 before the first."""

@@ -22,6 +22,7 @@ from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
 from twin.store.notifications import Notifications
+from twin.store.past import PastStates
 from twin.store.plants import Plants
 from twin.store.production import Production
 from twin.store.retention import Retention
@@ -57,6 +58,7 @@ class Store:
     production: Production
     kpis: KpiBuckets
     units: Units
+    past: PastStates
     rollups: Rollups
     retention: Retention
     leases: Leases
@@ -98,6 +100,7 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Production(database),
             KpiBuckets(database),
             Units(database),
+            PastStates(database),
             Rollups(database),
             Retention(database),
             Leases(database),

@@ -66,11 +66,12 @@ class Risks:
                 if one.life is not None:
                     await cursor.execute(_QUERIES["add_life"], key | _life_values(one.life))
 
-    async def latest(self, asset: str | None = None) -> list[Statement]:
-        """The newest statement of every asset, or of one."""
-        lives = {row[0]: RemainingLife(*row[1:]) for row in await self._read("latest_life", {"asset": asset})}
+    async def latest(self, asset: str | None = None, by_ns: int | None = None) -> list[Statement]:
+        """The newest statement of every asset, or of one; with `by_ns` the newest one by that instant."""
+        asked = {"asset": asset, "at": None if by_ns is None else to_datetime(by_ns)}
+        lives = {row[0]: RemainingLife(*row[1:]) for row in await self._read("latest_life", asked)}
         found: dict[str, Statement] = {}
-        for path, at, *columns, model in await self._read("latest", {"asset": asset}):
+        for path, at, *columns, model in await self._read("latest", asked):
             before = found.get(path)
             risks = (*(before.risks if before else ()), _assessment(*columns))
             found[path] = Statement(path, to_ns(at), risks, model, lives.get(path))

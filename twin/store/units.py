@@ -83,7 +83,7 @@ async def _count(
         row = await (await connection.execute(_QUERIES["memory"], known)).fetchone()
         memory = new_counter() if row is None else _unpacked(row[1])
         since_ns = 0 if row is None else to_ns(row[0])
-        found = await _samples(connection, {number: (since_ns, window.end_ns)}, _AHEAD)
+        found = await columns_of(connection, {number: (since_ns, window.end_ns)}, _AHEAD)
         column = found.get(number, NO_COLUMN)
         if row is not None:  # the sample before is in the memory already
             column = _from(column, since_ns)
@@ -129,11 +129,11 @@ async def _columns(connection: Connection, window: Window, signal_ids: Mapping[s
         for role, signal in window.unit.signals.items()
         if role in COLUMNS and signal.path in signal_ids
     }
-    found = await _samples(connection, dict.fromkeys(roles, span), 0)
+    found = await columns_of(connection, dict.fromkeys(roles, span), 0)
     return {roles[number]: column for number, column in found.items()}
 
 
-async def _samples(connection: Connection, spans: Mapping[int, tuple[int, int]], ahead: int) -> dict[int, Column]:
+async def columns_of(connection: Connection, spans: Mapping[int, tuple[int, int]], ahead: int) -> dict[int, Column]:
     """Per signal the samples of its span, from the last one before on, with `ahead` of them behind it."""
     if not spans:
         return {}

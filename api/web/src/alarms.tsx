@@ -2,8 +2,11 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { alarms, now, plant } from "./live";
+import { Floods, Report } from "./floods";
 import { clock, number, since } from "./format";
 import { fetchJson, type Alarm } from "./model";
+import { href } from "./place";
+import { Replay } from "./replay";
 
 export const PRIORITIES = ["critical", "high", "medium", "low"] as const;
 const NAME = "fabriquay.operator";
@@ -12,7 +15,9 @@ const WORDS: Record<string, string> = {
   acknowledge: "Acknowledge", confirm: "Confirm", reset: "Reset", shelve: "Shelve", unshelve: "Unshelve", comment: "Comment", verdict: "Verdict",
 };
 const VERDICTS = [["real", "real"], ["false", "false alarm"], ["known", "known already"]] as const;
-const VIEWS = [["announced", "Announced"], ["unacknowledged", "Unacknowledged"], ["hidden", "Shelved and suppressed"]] as const;
+const VIEWS = [["announced", "Announced"], ["unacknowledged", "Unacknowledged"], ["hidden", "Shelved and suppressed"], ["floods", "Floods"]] as const;
+const TRY = "try";
+const TRIED = ["limit", "stale"]; // kinds whose rule can be replayed
 type View = (typeof VIEWS)[number][0];
 
 const rank = (alarm: Alarm): number => PRIORITIES.indexOf(alarm.priority);
@@ -32,7 +37,7 @@ export function AlarmCount({ under = "" }: { under?: string }) {
   const worst = PRIORITIES.find((priority) => found.some((alarm) => alarm.priority === priority)) ?? "none";
   const open = found.filter(unseen).length;
   return (
-    <a class={`alarm-count ${worst}`} href="#/alarms" title={found.length ? `${open} of them unacknowledged` : "no alarms"}>
+    <a class={`alarm-count ${worst}`} href={href("alarms")} title={found.length ? `${open} of them unacknowledged` : "no alarms"}>
       <i aria-hidden="true">{worst === "critical" || worst === "high" ? "▲" : found.length ? "●" : "✓"}</i> {found.length} {found.length === 1 ? "alarm" : "alarms"}
     </a>
   );
@@ -45,6 +50,7 @@ export function AlarmsView() {
     announced: all.filter((alarm) => alarm.announced),
     unacknowledged: all.filter((alarm) => alarm.announced && unseen(alarm)),
     hidden: all.filter((alarm) => !alarm.announced),
+    floods: all.filter((alarm) => alarm.kind === "flood"),
   };
   return (
     <main class="alarms">
@@ -52,7 +58,8 @@ export function AlarmsView() {
         Alarms
         <span class="spans" role="group" aria-label="which alarms">{VIEWS.map(([name, word]) => <button type="button" key={name} aria-pressed={name === view} onClick={() => show(name)}>{word} {groups[name].length}</button>)}</span>
       </h2>
-      <AlarmList alarms={groups[view]} empty={view === "hidden" ? "Nothing is shelved or suppressed." : "No alarms: nothing needs you."} />
+      {view === "floods" ? <Floods alarms={all} /> : <AlarmList alarms={groups[view]} empty={view === "hidden" ? "Nothing is shelved or suppressed." : "No alarms: nothing needs you."} />}
+      <Report />
     </main>
   );
 }
@@ -79,7 +86,7 @@ export function AlarmList({ alarms: found, empty }: { alarms: Alarm[]; empty: st
 
 function place(asset: string) {
   const known = plant.value?.assets.find((candidate) => candidate.path === asset);
-  return known ? <a href={`#/${asset}`}>{known.title} <small>{asset}</small></a> : asset;
+  return known ? <a href={href(asset)}>{known.title} <small>{asset}</small></a> : asset;
 }
 
 type RowProps = { alarm: Alarm; action: string; choose: (action: string) => void };
@@ -92,9 +99,9 @@ function Row({ alarm, action, choose }: RowProps) {
         <td>{alarm.message || alarm.title}{alarm.grouped && <small> · in a flood</small>}<Why alarm={alarm} /></td>
         <td title={alarm.since ?? ""}>{since(alarm.since, now.value)}<br /><small>{clock(alarm.since)}{alarm.occurrence > 1 && `, ${alarm.occurrence}×`}</small></td>
         <td>{phaseWord(alarm)}</td>
-        <td class="buttons">{alarm.actions.map((name) => <button type="button" key={name} aria-expanded={action === name} onClick={() => choose(action === name ? "" : name)}>{WORDS[name] ?? name}</button>)}</td>
+        <td class="buttons">{alarm.actions.map((name) => <button type="button" key={name} aria-expanded={action === name} onClick={() => choose(action === name ? "" : name)}>{WORDS[name] ?? name}</button>)}{TRIED.includes(alarm.kind) && <button type="button" aria-expanded={action === TRY} onClick={() => choose(action === TRY ? "" : TRY)}>Try another limit</button>}</td>
       </tr>
-      {action && <tr class="act"><td colSpan={5}><Act alarm={alarm} action={action} done={() => choose("")} /></td></tr>}
+      {action && <tr class="act"><td colSpan={5}>{action === TRY ? <Replay alarm={alarm} done={() => choose("")} /> : <Act alarm={alarm} action={action} done={() => choose("")} />}</td></tr>}
     </>
   );
 }

@@ -1,7 +1,9 @@
 // Key figures of the last eight hours, per asset: asked for every half minute, since they are made in the slow loop.
 
 import { signal, type Signal } from "@preact/signals";
+import { lastSeconds } from "./ask";
 import { fetchJson } from "./model";
+import { at } from "./place";
 
 export type Figures = {
   oee: number | null;
@@ -28,7 +30,7 @@ export function follow(sites: string[]): () => void {
   async function ask(): Promise<void> {
     for (const site of sites) {
       for (const level of ["site", "unit"]) {
-        const answer = await fetchJson<Answer>(`/v1/kpis?under=${encodeURIComponent(site)}&level=${level}&start=-8h`).catch(() => null);
+        const answer = await fetchJson<Answer>(`v1/kpis?under=${encodeURIComponent(site)}&level=${level}&${lastSeconds(28_800, at.value)}`).catch(() => null);
         if (ended) return;
         for (const row of answer?.rows ?? []) figuresOf(row.asset).value = row.figures;
       }

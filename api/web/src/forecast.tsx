@@ -1,12 +1,15 @@
 // What an asset will probably produce: the shifts and days ahead in words, the hours as a fan of quantiles.
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { useMemo } from "preact/hooks";
+import { Downloads } from "./answer";
+import { useAsked } from "./ask";
+import { percent } from "./facts";
+import { FanChart } from "./fan";
 import { number } from "./format";
-import { fetchJson, type Forecasts } from "./model";
+import type { Accuracy, Forecasts } from "./model";
+import { at as instant, href } from "./place";
 
-const HEIGHT = 220;
+const FULL_SHIFTS = 9;
 const AGAIN_MS = 300_000; // a new forecast is issued every hour
 const SURE: Record<string, string> = {
   prior: "nothing is known of this asset yet: what assets of its type do",
@@ -16,37 +19,20 @@ const SURE: Record<string, string> = {
 };
 const day = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
 
-export function Forecast({ asset }: { asset: string }) {
-  const [periods, setPeriods] = useState<Forecasts | null>(null);
-  const [hours, setHours] = useState<Forecasts | null>(null);
-  const [problem, setProblem] = useState("");
-  useEffect(() => {
-    let gone = false;
-    const load = () => {
-      const of = (by: string) => fetchJson<Forecasts>(`v1/forecasts?under=${encodeURIComponent(asset)}&by=${by}`);
-      Promise.all([of("shift"), of("hour")])
-        .then(([shifts, each]) => {
-          if (gone) return;
-          setProblem("");
-          setPeriods(shifts);
-          setHours(each);
-        })
-        .catch((error: Error) => !gone && setProblem(error.message));
-    };
-    load();
-    const timer = setInterval(load, AGAIN_MS);
-    return () => {
-      gone = true;
-      clearInterval(timer);
-    };
-  }, [asset]);
+export function Forecast({ asset, full = false }: { asset: string; full?: boolean }) {
+  const asked = (by: string) => `v1/forecasts?under=${encodeURIComponent(asset)}&by=${by}${instant.value === null ? "" : `&origin=${new Date(instant.value).toISOString()}`}`;
+  const { answer: periods, problem } = useAsked<Forecasts>(asked("shift"), AGAIN_MS);
+  const { answer: hours } = useAsked<Forecasts>(asked("hour"), AGAIN_MS);
   if (problem) return <section><h3>Forecast</h3><p class="problem">The forecast cannot be loaded: {problem}</p></section>;
-  if (!periods || !hours) return null;
-  const own = rowsOf(periods, asset).slice(0, 4);
-  if (!own.length) return null; // nothing is counted here, or nothing was issued yet
+  if (!periods || !hours) return full ? <p class="quiet">Loading the forecast …</p> : null;
+  const own = rowsOf(periods, asset).slice(0, full ? FULL_SHIFTS : 4);
+  if (!own.length) return full ? <section data-forecast=""><h3>Forecast</h3><p class="quiet">Nothing has been forecast here yet: the slow loop issues forecasts every hour, of what counts parts or moves.</p></section> : null;
   return (
     <section class="forecast" data-forecast={asset}>
-      <h3>Forecast <small>issued {day.format(Date.parse(periods.origin[own[0]!]!))}{SURE[periods.maturity[own[0]!]!] && ` · ${SURE[periods.maturity[own[0]!]!]}`}</small></h3>
+      <h3>
+        Forecast <small>issued {day.format(Date.parse(periods.origin[own[0]!]!))}{SURE[periods.maturity[own[0]!]!] && ` · ${SURE[periods.maturity[own[0]!]!]}`}</small>
+        {full ? <small><Downloads address={asked("shift")} /> per hour <Downloads address={asked("hour")} /></small> : <a class="more" href={href(`plan/${asset}`)}>Plan and what-if ›</a>}
+      </h3>
       <div class="columns">
         <table>
           <thead><tr><th>shift</th><th>until</th><th class="right">expected</th><th class="right">8 times in 10</th></tr></thead>
@@ -54,6 +40,7 @@ export function Forecast({ asset }: { asset: string }) {
         </table>
         <Fan all={hours} rows={rowsOf(hours, asset)} />
       </div>
+      {full && <Coverage asset={asset} />}
     </section>
   );
 }
@@ -79,41 +66,35 @@ function Period({ all, row }: { all: Forecasts; row: number }) {
 }
 
 function Fan({ all, rows }: { all: Forecasts; rows: number[] }) {
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const element = place.current;
-    if (!element || !rows.length) return;
-    const colour = getComputedStyle(element);
-    const accent = colour.getPropertyValue("--accent");
-    const axis = { stroke: colour.getPropertyValue("--quiet"), grid: { stroke: colour.getPropertyValue("--line"), width: 1 } };
-    const edge = (label: string) => ({ label, stroke: "transparent", points: { show: false } });
-    const chart = new uPlot(
-      {
-        width: element.clientWidth,
-        height: HEIGHT,
-        legend: { live: true },
-        cursor: { drag: { x: false, y: false } },
-        scales: { x: { time: true } },
-        axes: [{ ...axis, space: 80 }, { ...axis, size: 56 }],
-        series: [{ value: (_, time) => (time === null ? "–" : day.format(time * 1_000)) }, edge("95 of 100 below"), edge("5 of 100 below"), edge("3 of 4 below"), edge("1 of 4 below"), { label: `${all.unit[rows[0]!]} per hour`, stroke: accent, width: 2, points: { show: false } }],
-        bands: [
-          { series: [1, 2], fill: `color-mix(in srgb, ${accent} 18%, transparent)` },
-          { series: [3, 4], fill: `color-mix(in srgb, ${accent} 30%, transparent)` },
-        ],
-      },
-      [
-        rows.map((row) => Date.parse(all.start[row]!) / 1_000),
-        ...[0.95, 0.05, 0.75, 0.25].map((level) => rows.map((row) => at(all, row, level))),
-        rows.map((row) => all.mean[row]!),
-      ],
-      element,
-    );
-    const watcher = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }));
-    watcher.observe(element);
-    return () => {
-      watcher.disconnect();
-      chart.destroy();
-    };
-  }, [all]);
-  return <div class="chart fan" ref={place} />;
+  const of = (level: number) => rows.map((row) => at(all, row, level));
+  return useMemo(
+    () => (
+      <FanChart
+        times={rows.map((row) => Date.parse(all.start[row]!) / 1_000)} label={`${all.unit[rows[0]!] ?? ""} per hour`}
+        bands={[[of(0.95), of(0.05)], [of(0.75), of(0.25)]]} centre={rows.map((row) => all.mean[row]!)}
+      />
+    ),
+    [all],
+  );
+}
+
+/** How often the truth lay inside the intervals, for this asset's shifts. */
+function Coverage({ asset }: { asset: string }) {
+  const { answer } = useAsked<Accuracy>(`v1/forecasts/accuracy?under=${encodeURIComponent(asset)}`, AGAIN_MS);
+  if (!answer) return null;
+  const rows = answer.asset.flatMap((path, row) => (path === asset ? [row] : []));
+  if (!rows.length) return <p class="quiet">No forecast of this asset has come true yet, so that nothing is known of its past coverage.</p>;
+  return (
+    <table data-coverage={rows.length}>
+      <caption>Past coverage <small>of the last 28 days: how often the truth lay inside</small></caption>
+      <thead><tr><th>per</th><th>days ahead</th><th class="right">forecasts</th><th class="right">5 in 10</th><th class="right">8 in 10</th><th class="right">95 in 100</th><th class="right">error ÷ naive</th></tr></thead>
+      <tbody>
+        {rows.map((row) => (
+          <tr key={row}><td>{answer.by[row]}</td><td>{answer.days_ahead[row]}</td><td class="right">{number(answer.count[row])}</td>
+            {[answer.inside_50, answer.inside_80, answer.inside_95].map((inside, index) => <td key={index} class="right">{percent(inside[row]!)}</td>)}
+            <td class="right">{answer.mase[row] === null ? "–" : number(answer.mase[row])}</td></tr>
+        ))}
+      </tbody>
+    </table>
+  );
 }

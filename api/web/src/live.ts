@@ -1,8 +1,9 @@
-// The live feed: one WebSocket, states by asset path, reconnecting for ever. A signal per asset, so that only what
-// changed is drawn again.
+// What is shown: live over one WebSocket that reconnects for ever, or a past instant from the API. A signal per asset, so
+// that only what changed is drawn again. In playback live frames are kept aside and shown again on the way back.
 
-import { batch, signal, type Signal } from "@preact/signals";
-import { fetchJson, type AssetState, type Frame, type Gateway, type Plant, type ScopeAlarms } from "./model";
+import { batch, effect, signal, type Signal } from "@preact/signals";
+import { fetchJson, type Alarm, type AssetState, type Frame, type Gateway, type Plant, type ScopeAlarms } from "./model";
+import { at } from "./place";
 
 export type Link = "connecting" | "live" | "silent" | "lost";
 
@@ -11,9 +12,12 @@ export const failure = signal("");
 export const link = signal<Link>("connecting");
 export const gateways = signal<Record<string, Gateway>>({});
 export const alarms = signal<Record<string, ScopeAlarms>>({}); // by area
-export const now = signal(Date.now());
+export const now = signal(Date.now()); // the instant that is shown
+export const playbackProblem = signal("");
 
-const states = new Map<string, Signal<AssetState | null>>();
+const states = new Map<string, Signal<AssetState | null>>(); // as shown
+const live = new Map<string, AssetState>();
+let liveAlarms: Record<string, ScopeAlarms> = {};
 const SILENT_AFTER_MS = 12_000;
 const RETRY_MS = [500, 1_000, 2_000, 5_000];
 let heardAt = 0;
@@ -35,17 +39,49 @@ function take(frame: Frame): void {
     link.value = frame.status && frame.status !== "live" ? "silent" : "live";
     return;
   }
+  for (const state of frame.states) live.set(state.path, state);
+  const removed = (frame.removed ?? []).filter((key) => key.startsWith("asset/")).map((key) => key.slice(6));
+  for (const path of removed) live.delete(path);
+  if (frame.alarms?.length) liveAlarms = { ...liveAlarms, ...Object.fromEntries(frame.alarms.map((scope) => [scope.path, scope])) };
   batch(() => {
     link.value = "live";
+    if (frame.gateways.length) gateways.value = { ...gateways.value, ...Object.fromEntries(frame.gateways.map((gateway) => [gateway.node, gateway])) };
+    if (at.value !== null) return;
     for (const state of frame.states) stateOf(state.path).value = state;
-    if (frame.gateways.length) {
-      gateways.value = { ...gateways.value, ...Object.fromEntries(frame.gateways.map((gateway) => [gateway.node, gateway])) };
-    }
-    if (frame.alarms?.length) alarms.value = { ...alarms.value, ...Object.fromEntries(frame.alarms.map((scope) => [scope.path, scope])) };
-    for (const key of frame.removed ?? []) {
-      if (key.startsWith("asset/")) stateOf(key.slice(6)).value = null;
-    }
+    for (const path of removed) stateOf(path).value = null;
+    alarms.value = liveAlarms;
   });
+}
+
+function showLive(): void {
+  batch(() => {
+    now.value = Date.now();
+    for (const [path, shown] of states) shown.value = live.get(path) ?? null;
+    for (const [path, state] of live) stateOf(path).value = state;
+    alarms.value = liveAlarms;
+    playbackProblem.value = "";
+  });
+}
+
+/** Show a past instant; of several that were asked for only the last one counts. */
+async function showPast(instant: number): Promise<void> {
+  const asked = encodeURIComponent(new Date(instant).toISOString());
+  try {
+    const [past, standing] = await Promise.all([
+      fetchJson<{ states: AssetState[] }>(`v1/states?at=${asked}`),
+      fetchJson<{ alarms: Alarm[] }>(`v1/alarms?at=${asked}&limit=1000`),
+    ]);
+    if (at.value !== instant) return;
+    batch(() => {
+      now.value = instant;
+      for (const state of past.states) stateOf(state.path).value = state;
+      const count = standing.alarms.length;
+      alarms.value = { "": { path: "", version: 0, action: 0, unacknowledged: 0, total: count, alarms: standing.alarms } };
+      playbackProblem.value = "";
+    });
+  } catch (error) {
+    if (at.value === instant) playbackProblem.value = (error as Error).message;
+  }
 }
 
 function connect(): void {
@@ -77,8 +113,12 @@ async function loadPlant(): Promise<void> {
 export function start(): void {
   void loadPlant();
   connect();
+  effect(() => {
+    if (at.value === null) showLive();
+    else void showPast(at.value);
+  });
   setInterval(() => {
-    now.value = Date.now();
+    if (at.value === null) now.value = Date.now();
     if (link.value === "live" && Date.now() - heardAt > SILENT_AFTER_MS) link.value = "silent";
   }, 1_000);
 }

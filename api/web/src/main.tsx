@@ -1,18 +1,16 @@
-// The page: a header that says whether what you see is live, and the plant or one asset below it.
+// The page: a header that says whether what you see is live, and below it one of the views.
 
-import { signal } from "@preact/signals";
 import { render } from "preact";
 import { AlarmCount, AlarmsView } from "./alarms";
 import { AssetView } from "./asset";
-import { link, now, plant, start, type Link } from "./live";
+import { GatewaysView } from "./gateways";
+import { gateways, link, now, plant, start, type Link } from "./live";
 import { Overview } from "./overview";
+import { at, href, place } from "./place";
+import { PlanView } from "./plan";
+import { PlaybackBanner, PlaybackBar } from "./playback";
+import { Theme } from "./theme";
 import "./style.css";
-
-const place = signal(decodeURIComponent(location.hash.replace(/^#\/?/, "")));
-addEventListener("hashchange", () => {
-  place.value = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
-  scrollTo(0, 0);
-});
 
 const LINK_WORDS: Record<Link, string> = {
   connecting: "connecting …",
@@ -21,24 +19,45 @@ const LINK_WORDS: Record<Link, string> = {
   lost: "connection lost: what you see is old; trying again",
 };
 
-const ALARMS = "alarms";
-
 function App() {
-  const asset = plant.value?.assets.find((candidate) => candidate.path === place.value);
   return (
     <>
-      <header class="top">
-        <a class="brand" href="#/">Fabriquay</a>
-        <span>{plant.value?.enterprise}</span>
-        <AlarmCount />
-        <span class={`link ${link.value}`} role="status"><i class="dot" />{LINK_WORDS[link.value]}</span>
-        <time>{new Date(now.value).toLocaleTimeString("en-GB")}</time>
-      </header>
-      {place.value === ALARMS && !asset && <AlarmsView />}
-      {place.value && place.value !== ALARMS && plant.value && !asset && <main class="empty">There is no asset “{place.value}”. <a href="#/">Back to the plant</a></main>}
-      {asset?.level === "unit" ? <AssetView key={asset.path} asset={asset} /> : (!place.value || asset || (!plant.value && place.value !== ALARMS)) && <Overview under={asset?.path} />}
+      <Header />
+      <PlaybackBanner />
+      <Shown />
+      <PlaybackBar />
     </>
   );
+}
+
+function Header() {
+  const { view } = place.value;
+  const troubled = Object.values(gateways.value).filter((gateway) => gateway.status !== "online" || gateway.problems?.length).length;
+  const here = (name: string) => (view === name ? "page" : undefined);
+  return (
+    <header class="top">
+      <a class="brand" href={href("")}>Fabriquay</a>
+      <nav aria-label="views">
+        <a href={href("")} aria-current={here("plant")}>Plant</a>
+        <a href={href("plan")} aria-current={here("plan")}>Plan</a>
+        <a href={href("gateways")} aria-current={here("gateways")}>Gateways{troubled > 0 && <b class="badge"> ▲ {troubled}</b>}</a>
+      </nav>
+      <AlarmCount />
+      <span class={`link ${at.value === null ? link.value : "past"}`} role="status"><i class="dot" />{at.value === null ? LINK_WORDS[link.value] : "playback"}</span>
+      <Theme />
+      <time>{new Date(now.value).toLocaleTimeString("en-GB")}</time>
+    </header>
+  );
+}
+
+function Shown() {
+  const { view, path } = place.value;
+  if (view === "alarms") return <AlarmsView />;
+  if (view === "gateways") return <GatewaysView />;
+  if (view === "plan") return <PlanView path={path} />;
+  const asset = plant.value?.assets.find((candidate) => candidate.path === path);
+  if (path && plant.value && !asset) return <main class="empty">There is no asset “{path}”. <a href={href("")}>Back to the plant</a></main>;
+  return asset?.level === "unit" ? <AssetView key={asset.path} asset={asset} /> : <Overview under={asset?.path} />;
 }
 
 start();

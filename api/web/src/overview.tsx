@@ -1,39 +1,20 @@
-// The plant at a glance: every unit of every area with its state, throughput and freshness.
+// The plant at a glance, or a part of it: its flow as a picture, or every unit as a card.
 
-import { useEffect } from "preact/hooks";
-import { figuresOf, follow, headline } from "./figures";
+import { useEffect, useState } from "preact/hooks";
 import { AlarmCount, standing } from "./alarms";
-import { failure, gateways, now, plant, stateOf } from "./live";
-import { number, since, span, unit } from "./format";
+import { Crumbs } from "./crumbs";
+import { figuresOf, follow, headline } from "./figures";
+import { Flow } from "./flow_picture";
+import { failure, now, plant, stateOf } from "./live";
+import { number, since } from "./format";
 import type { Asset, AssetState } from "./model";
+import { at, href } from "./place";
+import { ageOf, levelOf, sign, stateWord, tone } from "./state";
 
 const DENSE_FROM = 12; // an area with more units than this is drawn as small tiles
 
-export function tone(state: AssetState | null): string {
-  if (!state || state.freshness.reason === "never") return "unknown";
-  if (state.freshness.reason !== "live" && state.freshness.reason !== "late") return "old";
-  const machine = state.machine_state;
-  if (!machine) return state.health === "bad" ? "down" : state.health === "warning" ? "waiting" : "running";
-  if (machine.category === "Executing") return "running";
-  if (machine.category === "OutOfService") return "down";
-  return machine.category === "NotExecuting" ? "waiting" : "unknown";
-}
-
-/** Finer words than the colour alone: colour is never the only carrier. */
-export function stateWord(state: AssetState | null): string {
-  if (!state) return "no data";
-  if (!state.machine_state) return state.freshness.reason === "never" ? "no data" : state.health === "unknown" ? "" : state.health;
-  return state.machine_state.name;
-}
-
 function Freshness({ state }: { state: AssetState }) {
-  const { freshness } = state;
-  const age = freshness.newest_at ? Math.max(0, (now.value - Date.parse(freshness.newest_at)) / 1_000) : null;
-  return (
-    <span class={`fresh ${freshness.reason}`} title={freshness.explanation}>
-      {age === null ? "never seen" : freshness.reason === "live" && age < 90 ? `${span(age)} old` : `${freshness.reason} · ${span(age)}`}
-    </span>
-  );
+  return <span class={`fresh ${state.freshness.reason}`} title={state.freshness.explanation}>{ageOf(state, now.value)}</span>;
 }
 
 function Card({ asset }: { asset: Asset }) {
@@ -41,15 +22,15 @@ function Card({ asset }: { asset: Asset }) {
   const colour = tone(state);
   const findings = state?.findings.length ?? 0;
   const shown = headline(figuresOf(asset.path).value);
-  const level = state && !asset.signals.some((signal) => signal.role === "machine-state") ? leading(asset, state) : null;
+  const level = state && !asset.signals.some((signal) => signal.role === "machine-state") ? levelOf(asset, state) : null;
   return (
-    <a class={`card ${colour}`} href={`#/${asset.path}`} data-asset={asset.path}>
+    <a class={`card ${colour}`} href={href(asset.path)} data-asset={asset.path}>
       <header>
         <b>{asset.title}</b>
         {findings > 0 && <span class="findings" title={state!.findings.map((finding) => finding.message).join("\n")}>▲ {findings}</span>}
       </header>
       <div class="state">
-        <strong>{level ?? stateWord(state)}</strong>
+        <strong>{level ? level : <><i aria-hidden="true">{sign(colour)}</i> {stateWord(state)}</>}</strong>
         <small>{state?.machine_state ? since(state.machine_state.since, now.value) : ""}</small>
       </div>
       <dl>
@@ -66,33 +47,28 @@ function Card({ asset }: { asset: Asset }) {
   );
 }
 
-/** What an asset without a machine state shows first: its first measurement, e.g. a buffer's level. */
-function leading(asset: Asset, state: AssetState): string | null {
-  const shown = asset.signals.find((signal) => signal.kind === "measurement");
-  const value = shown && state.signals?.[shown.name];
-  return value ? `${number(value.value)}${shown.high !== null && shown.unit === "" ? ` of ${number(shown.high)}` : ` ${unit(shown.unit)}`}` : null;
-}
-
 function Tile({ asset }: { asset: Asset }) {
   const state = stateOf(asset.path).value;
   return (
-    <a class={`tile ${tone(state)}`} href={`#/${asset.path}`} data-asset={asset.path}
+    <a class={`tile ${tone(state)}`} href={href(asset.path)} data-asset={asset.path}
       title={`${asset.title}: ${stateWord(state)}. ${state?.freshness.explanation ?? ""}`}>
       <small>{asset.name}</small>
-      <b>{(state && leading(asset, state)) ?? "–"}</b>
+      <b>{levelOf(asset, state) ?? "–"}</b>
     </a>
   );
 }
 
-function Area({ area, assets }: { area: Asset; assets: Asset[] }) {
-  const units = assets.filter((asset) => asset.level === "unit" && asset.path.startsWith(`${area.path}/`));
+function Area({ area, under, wanted }: { area: Asset; under: string; wanted: (asset: Asset) => boolean }) {
+  const known = plant.value!;
+  const within = under.length > area.path.length ? under : area.path;
+  const units = known.assets.filter((asset) => asset.level === "unit" && asset.path.startsWith(`${within}/`) && wanted(asset));
   const state = stateOf(area.path).value;
   const dense = units.length > DENSE_FROM;
   if (!units.length) return null;
   return (
     <section class="area">
       <h3>
-        <a href={`#/${area.path}`}>{area.title}</a>
+        <a href={href(area.path)}>{area.title}</a>
         {standing(area.path).length > 0 && <AlarmCount under={area.path} />}
         {!!state?.children?.total && <small>{state.children.running} of {state.children.total} running{state.children.down ? `, ${state.children.down} down` : ""}</small>}
       </h3>
@@ -101,65 +77,69 @@ function Area({ area, assets }: { area: Asset; assets: Asset[] }) {
   );
 }
 
-export function Overview({ under }: { under?: string }) {
+const SHOWN = "fabriquay.overview";
+type Shown = "flow" | "units";
+
+export function Overview({ under = "" }: { under?: string }) {
   const known = plant.value;
-  useEffect(() => (known ? follow(known.assets.filter((asset) => asset.level === "site").map((asset) => asset.path)) : undefined), [known]);
+  const [shown, setShown] = useState<Shown>(localStorage.getItem(SHOWN) === "units" ? "units" : "flow");
+  useEffect(() => (known ? follow(known.assets.filter((asset) => asset.level === "site").map((site) => site.path)) : undefined), [known, at.value]);
   if (!known) return <main class="empty">{failure.value || "Loading the plant …"}</main>;
+  const choose = (next: Shown) => {
+    localStorage.setItem(SHOWN, next);
+    setShown(next);
+  };
   const sites = known.assets.filter((asset) => asset.level === "site" && (!under || under === asset.path || under.startsWith(`${asset.path}/`)));
   return (
     <main>
-      {sites.map((site) => {
-        const state = stateOf(site.path).value;
-        const shown = headline(figuresOf(site.path).value);
-        const areas = known.assets.filter(
-          (asset) => asset.level === "area" && asset.parent === site.path && (!under || asset.path === under || under === site.path || asset.path.startsWith(`${under}/`)),
-        );
-        return (
-          <section class="site" key={site.path}>
-            <h2>
-              <a href={`#/${site.path}`}>{site.title}</a>
-              {state?.children && (
-                <span class="sums">
-                  <i class="dot running" />{state.children.running} running
-                  <i class="dot down" />{state.children.down} down
-                  <i class="dot waiting" />{state.children.total - state.children.running - state.children.down} other
-                  {shown && <b class="headline" title={shown.title}>{shown.name} {shown.value}</b>}
-                </span>
-              )}
-            </h2>
-            <div class="areas">{areas.map((area) => <Area key={area.path} area={area} assets={known.assets} />)}</div>
-          </section>
-        );
-      })}
-      <Gateways />
+      <div class="row">
+        <Crumbs path={under} />
+        <span class="spans" role="group" aria-label="how the plant is drawn">
+          <button type="button" aria-pressed={shown === "flow"} onClick={() => choose("flow")}>Flow</button>
+          <button type="button" aria-pressed={shown === "units"} onClick={() => choose("units")}>Units</button>
+        </span>
+      </div>
+      {sites.map((site) => <Site key={site.path} site={site} under={under} shown={shown} />)}
     </main>
   );
 }
 
-function Gateways() {
-  const all = Object.values(gateways.value).sort((a, b) => a.node.localeCompare(b.node));
-  if (!all.length) return null;
+function Site({ site, under, shown }: { site: Asset; under: string; shown: Shown }) {
+  const known = plant.value!;
+  const here = known.assets.find((asset) => asset.path === under) ?? site;
+  const areas = known.assets.filter(
+    (asset) => asset.level === "area" && asset.parent === site.path && (!under || asset.path === under || under === site.path || under.startsWith(`${asset.path}/`)),
+  );
+  const inFlow = new Set(known.flow.flatMap((link) => [link.source, link.target, link.buffer ?? ""]));
+  const apart = (asset: Asset) => !inFlow.has(asset.path);
   return (
     <section class="site">
-      <h2>Gateways</h2>
-      <table class="gateways">
-        <thead><tr><th>node</th><th>status</th><th>sources</th><th>values/s</th><th>waiting to be sent</th><th>oldest</th></tr></thead>
-        <tbody>
-          {all.map((gateway) => (
-            <tr key={gateway.node}>
-              <td>{gateway.node}</td>
-              <td>
-                <i class={`dot ${gateway.status !== "online" ? "down" : gateway.problems?.length ? "waiting" : "running"}`} />{gateway.status}
-                {!!gateway.problems?.length && <ul class="problems">{gateway.problems.map((problem) => <li key={problem}>{problem}</li>)}</ul>}
-              </td>
-              <td>{(gateway.sources ?? []).map((source) => <span key={source.name} class="source" title={source.detail}><i class={`dot ${source.status === "connected" ? "running" : "down"}`} />{source.name} {source.status}</span>)}</td>
-              <td>{number(Math.round((gateway.sources ?? []).reduce((sum, source) => sum + (source.values_per_s ?? 0), 0)))}</td>
-              <td>{gateway.backlog ? `${number(gateway.backlog.batches)} ${gateway.backlog.batches === 1 ? "batch" : "batches"}` : "–"}</td>
-              <td>{gateway.backlog?.oldest_at ? since(gateway.backlog.oldest_at, now.value) : "–"}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Headline asset={here} />
+      {shown === "flow" && <Flow path={under || site.path} site={site.path} />}
+      <div class="areas">{areas.map((area) => <Area key={area.path} area={area} under={under} wanted={shown === "flow" ? apart : () => true} />)}</div>
     </section>
+  );
+}
+
+/** What a site, area or line makes, against plan, and how its units are. */
+function Headline({ asset }: { asset: Asset }) {
+  const state = stateOf(asset.path).value;
+  const shown = headline(figuresOf(asset.path).value);
+  const made = state?.throughput;
+  return (
+    <h2>
+      <a href={href(asset.path)}>{asset.title}</a>
+      {state?.children && (
+        <span class="sums">
+          <i class="dot running" />{state.children.running} running
+          <i class="dot down" />{state.children.down} down
+          <i class="dot waiting" />{state.children.total - state.children.running - state.children.down} other
+        </span>
+      )}
+      {made && <span class="sums made"><b>{number(made.now_per_h === null ? null : Math.round(made.now_per_h))}</b> {asset.plan_per_h ? `of ${Math.round(asset.plan_per_h)} ` : ""}{made.unit}/h · <b>{number(made.this_shift)}</b> this shift{made.shift ? ` (${made.shift.name})` : ""}</span>}
+      {shown && <b class="sums headline" title={shown.title}>{shown.name} {shown.value}</b>}
+      <AlarmCount under={asset.path} />
+      {asset.level === "site" && <a class="more" href={href(`plan/${asset.path}`)}>Plan and what-if ›</a>}
+    </h2>
   );
 }

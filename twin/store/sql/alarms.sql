@@ -56,6 +56,16 @@ SELECT t.id, t.alarm, step, t.at, what, t.phase, occurrence, t.priority, t.annou
 -- newest: id of the last transition
 SELECT coalesce(max(id), 0) FROM alarm_transition;
 
+-- standing_at: how each alarm that was not normal at an instant stood then, with when it was last raised; at and below a path
+SELECT t.id, t.alarm, step, t.at, what, t.phase, occurrence, t.priority, t.announced, message, value, is_grouped,
+       operator, comment, action, detail, rule,
+       (SELECT max(r.at) FROM alarm_transition r WHERE r.alarm = t.alarm AND r.step <= t.step AND r.what = 'raised')
+  FROM (SELECT DISTINCT ON (alarm) * FROM alarm_transition WHERE at <= %(at)s ORDER BY alarm, step DESC) t
+  JOIN alarm a ON a.id = t.alarm
+ WHERE t.phase <> 'normal'
+   AND (%(under)s::text IS NULL OR source = %(under)s OR starts_with(source, %(under)s || '/'))
+ ORDER BY t.announced DESC, t.priority DESC, t.at DESC, t.id LIMIT %(limit)s;
+
 -- between: transitions in [start, end) at and below a path, oldest first, with their alarm
 SELECT t.id, t.alarm, step, t.at, what, t.phase, occurrence, t.priority, t.announced, message, value, is_grouped,
        operator, comment, action, detail, rule

@@ -42,17 +42,17 @@ VALUES (%(asset)s, %(at)s, %(hours)s, %(low)s, %(high)s, %(cap)s, %(failures)s, 
    SET hours = EXCLUDED.hours, low = EXCLUDED.low, high = EXCLUDED.high, cap = EXCLUDED.cap,
        failures = EXCLUDED.failures, model = EXCLUDED.model;
 
--- latest: the newest statement of every asset, or of one
+-- latest: the newest statement by an instant, of every asset or of one
 SELECT asset, at, horizon_h, p, low, high, basis, failures, reasons, model
   FROM risk
- WHERE at = (SELECT max(at) FROM risk WHERE %(asset)s::text IS NULL OR asset = %(asset)s)
+ WHERE at = (SELECT max(at) FROM risk WHERE at <= coalesce(%(at)s, 'infinity'::timestamptz) AND (%(asset)s::text IS NULL OR asset = %(asset)s))
    AND (%(asset)s::text IS NULL OR asset = %(asset)s)
  ORDER BY asset, horizon_h;
 
 -- latest_life: of the same instant
 SELECT asset, hours, low, high, cap, failures, model
   FROM remaining_life
- WHERE at = (SELECT max(at) FROM risk WHERE %(asset)s::text IS NULL OR asset = %(asset)s)
+ WHERE at = (SELECT max(at) FROM risk WHERE at <= coalesce(%(at)s, 'infinity'::timestamptz) AND (%(asset)s::text IS NULL OR asset = %(asset)s))
    AND (%(asset)s::text IS NULL OR asset = %(asset)s);
 
 -- forget_risk: statements older than an instant
