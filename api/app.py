@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from api import errors, openapi, page
 from api.board import Board
+from api.confirmation import Confirmer
 from api.deps import Parts
 from api.feed import LiveFeed
 from api.hub import Hub
@@ -22,6 +23,7 @@ from api.routes import (
     alarm_figures,
     alarms,
     assets,
+    detectors,
     findings,
     forecasts,
     gateways,
@@ -72,6 +74,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         assets,
         findings,
         signals,
+        detectors,
         scenarios,
         alarm_figures,
         alarms,
@@ -108,6 +111,7 @@ def _parts(settings: ApiSettings) -> Parts:
         hub=Hub(board, feed, settings.live, metrics, loaded.revision),
         metrics=metrics,
         scenarios=Desk(loaded, link),
+        confirmer=Confirmer(loaded),
         streams=asyncio.Semaphore(settings.series.max_streams),
     )
 

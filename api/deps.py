@@ -12,6 +12,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from api.board import Board
+from api.confirmation import Confirmer
 from api.errors import ProblemError
 from api.feed import LiveFeed
 from api.hub import Hub
@@ -35,6 +36,7 @@ class Parts:
     hub: Hub
     metrics: Metrics
     scenarios: Desk
+    confirmer: Confirmer
     streams: asyncio.Semaphore  # places for CSV and Arrow downloads
 
     def asset(self, path: str) -> Asset:

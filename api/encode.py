@@ -1,4 +1,4 @@
-"""Columns → bytes: JSON columns, CSV rows, Arrow IPC streams.
+"""Columns → bytes: JSON columns, CSV rows, Arrow IPC streams, Parquet.
 
 In: chunks of one signal. Out: the pieces of a response body. Times are UTC with microseconds everywhere.
 """
@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 import orjson
 import pyarrow
-import pyarrow.csv  # pyright: ignore[reportUnusedImport] – an attribute of pyarrow from here on
+import pyarrow.csv  # pyright: ignore[reportUnusedImport] – attributes of pyarrow from here on
+import pyarrow.parquet  # pyright: ignore[reportUnusedImport]
 from numpy.typing import NDArray
 
 from api.series import Chunk, bin_quality
@@ -64,6 +65,11 @@ def bins_table(bins: Bins) -> Any:  # noqa: ANN401 – a pyarrow table
     )
 
 
+def chunk_table(chunk: Chunk) -> Any:  # noqa: ANN401 – a pyarrow table
+    """The columns of a chunk that is small enough for a table."""
+    return pa.table({"time": _times(chunk), "value": _values(chunk), "quality": pa.array(chunk.quality)})
+
+
 class CsvEncoder:
     """``time,value,quality`` with RFC 3339 times; a header line first. Only texts are quoted, and only when needed."""
 
@@ -100,7 +106,10 @@ class ArrowEncoder:
         ]
         self._schema: Any = pa.schema(fields, metadata)
         self._sink: _Pieces = _Pieces()
-        self._writer: Any = pa.ipc.new_stream(self._sink, self._schema)
+        self._writer: Any = self._open()
+
+    def _open(self) -> Any:  # noqa: ANN401 – a pyarrow writer
+        return pa.ipc.new_stream(self._sink, self._schema)
 
     def begin(self) -> bytes:
         """The schema."""
@@ -108,14 +117,22 @@ class ArrowEncoder:
 
     def encode(self, chunk: Chunk) -> bytes:
         """One record batch."""
-        times = pa.array(chunk.time // 1_000).cast(pa.timestamp("us", "UTC"))
-        self._writer.write_batch(pa.record_batch([times, _values(chunk), pa.array(chunk.quality)], schema=self._schema))
+        self._writer.write_batch(
+            pa.record_batch([_times(chunk), _values(chunk), pa.array(chunk.quality)], schema=self._schema)
+        )
         return self._sink.take()
 
     def end(self) -> bytes:
         """The end of the stream; without it a reader knows that it was cut."""
         self._writer.close()
         return self._sink.take()
+
+
+class ParquetEncoder(ArrowEncoder):
+    """The same columns as Parquet: one row group per chunk, the footer last."""
+
+    def _open(self) -> Any:  # noqa: ANN401 – a pyarrow writer
+        return pa.parquet.ParquetWriter(pa.PythonFile(self._sink, "w"), self._schema, compression="zstd")
 
 
 class _Pieces:
@@ -125,10 +142,18 @@ class _Pieces:
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        self._written: int = 0
 
     def write(self, piece: bytes) -> int:
         self._pieces.append(bytes(piece))
+        self._written += len(self._pieces[-1])
         return len(self._pieces[-1])
+
+    def tell(self) -> int:
+        return self._written
+
+    def close(self) -> None:
+        pass
 
     def flush(self) -> None:
         pass
@@ -137,6 +162,10 @@ class _Pieces:
         taken = b"".join(self._pieces)
         self._pieces.clear()
         return taken
+
+
+def _times(chunk: Chunk) -> Any:  # noqa: ANN401 – a pyarrow array
+    return pa.array(chunk.time // 1_000).cast(pa.timestamp("us", "UTC"))
 
 
 def _values(chunk: Chunk) -> Any:  # noqa: ANN401 – a pyarrow array

@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from api.media import Format, TableFormat
+from api.media import TableFormat
 from twin.errors import Retryable
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, of_bug)
 
 
-def not_acceptable(offered: Iterable[Format | TableFormat]) -> ProblemError:
+def not_acceptable(offered: Iterable[TableFormat] = TableFormat) -> ProblemError:
     """406: the client accepts nothing that can be made."""
     types = ", ".join(one.media_type for one in offered)
     return ProblemError(406, "not-acceptable", "none of the types in Accept can be made", do=f"accept one of {types}")

@@ -49,13 +49,17 @@ class Surroundings:
         start_at = text.start_at or now
         if text.start == "plan":
             return Setting(start_at, text.horizon_s), Trust("not asked: the scenario starts from the plant model")
-        ids = await self._store.plants.signal_ids()
-        learnt = await self._learn(ids, now)
-        tests = await self._back_test(ids, text, learnt, now)
+        setting = replace(await self.live(text.horizon_s, now), start_at=start_at)
+        tests = await self._back_test(await self._store.plants.signal_ids(), text, setting.learnt, now)
         at = now.isoformat(timespec="minutes").replace("+00:00", "Z")
-        chances = chances_of(await self._store.risks.latest(), _ns(now), text.horizon_s)
-        setting = Setting(start_at, text.horizon_s, learnt, await self._now(ids, now), chances)
         return setting, Trust(verdict(tests, at), tuple(tests))
+
+    async def live(self, horizon_s: float, now: datetime | None = None) -> Setting:
+        """The plant as it is and as it was, from now on."""
+        now = now or self._clock()
+        ids = await self._store.plants.signal_ids()
+        chances = chances_of(await self._store.risks.latest(), _ns(now), horizon_s)
+        return Setting(now, horizon_s, await self._learn(ids, now), await self._now(ids, now), chances)
 
     async def _now(self, ids: Mapping[str, int], now: datetime) -> dict[str, Now]:
         """Who is down since when, how full each buffer is: the newest that is stored."""

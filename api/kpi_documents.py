@@ -68,6 +68,25 @@ class MomentaryModel(Document):
     end: Instant
 
 
+class GainModel(Document):
+    """What the site gains per hour when one resource alone works ten per cent faster, with the 95 % interval."""
+
+    asset: str = Field(description="A unit, or the area of a pool of carriers")
+    gain_per_h: float
+    low: float
+    high: float
+
+
+class ConfirmationModel(Document):
+    """What the simulator says from the live state on."""
+
+    simulated_h: float
+    replications: int
+    bottleneck: str | None = Field(description="The greatest certain gain; null when none is certain")
+    sensitivity: list[GainModel]
+    detail: str = Field(description="Why nothing was simulated")
+
+
 class BottlenecksModel(Document):
     """Active-period method of Roser et al.; machines in the order of the plant."""
 
@@ -78,6 +97,7 @@ class BottlenecksModel(Document):
     shares: list[ShareModel]
     arrows: list[ArrowModel]
     chain: list[MomentaryModel] = Field(description="At most the last 500")
+    confirmation: ConfirmationModel | None = Field(description="Null unless asked for with confirm=true")
 
 
 class IntervalModel(Document):

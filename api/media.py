@@ -5,24 +5,10 @@ Pure. In: the header, what can be made. Out: one of it, or None when the client 
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import TypeVar
-
-
-class Format(StrEnum):
-    """The representations of a series."""
-
-    JSON = "json"
-    CSV = "csv"
-    ARROW = "arrow"
-
-    @property
-    def media_type(self) -> str:
-        """The Content-Type."""
-        return MEDIA_TYPES[self]
 
 
 class TableFormat(StrEnum):
-    """The representations of a table."""
+    """The representations of a table or a series."""
 
     JSON = "json"
     CSV = "csv"
@@ -44,13 +30,11 @@ MEDIA_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
-Choice = TypeVar("Choice", Format, TableFormat)
 
-
-def negotiate(accept: str, choices: Iterable[Choice]) -> Choice | None:
+def negotiate(accept: str, choices: Iterable[TableFormat] = TableFormat) -> TableFormat | None:
     """The accepted choice with the greatest weight; of equals, the first one."""
     ranges = [_range(part) for part in (accept.strip() or "*/*").split(",") if part.strip()]
-    best: tuple[float, Choice] | None = None
+    best: tuple[float, TableFormat] | None = None
     for choice in choices:
         weight = _weight(choice.media_type, ranges)
         if weight > 0 and (best is None or weight > best[0]):

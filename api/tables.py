@@ -37,9 +37,9 @@ TABLE_CONTENT: dict[str, dict[str, Any]] = {
 
 def chosen(request: Request, wanted: TableFormat | None) -> TableFormat:
     """The representation of the answer; a 406 problem when none is accepted."""
-    found = wanted or negotiate(request.headers.get("accept", ""), TableFormat)
+    found = wanted or negotiate(request.headers.get("accept", ""))
     if found is None:
-        raise not_acceptable(TableFormat)
+        raise not_acceptable()
     return found
 
 

@@ -41,7 +41,15 @@ ShiftStart = Annotated[str, Query(description=TIME_TEXT + "; at most 7 days", ex
     response_class=Response,
     responses={200: {"model": BottlenecksModel, "description": "Shares of the window"}, **problems(404, 422, 503)},
 )
-async def get_bottlenecks(parts: PartsDep, under: Under, start: ShiftStart = "-8h", end: End = "now") -> Response:
+async def get_bottlenecks(
+    parts: PartsDep,
+    under: Under,
+    start: ShiftStart = "-8h",
+    end: End = "now",
+    confirm: Annotated[
+        bool, Query(description="Also simulate what each of the three likeliest would bring if it were faster")
+    ] = False,
+) -> Response:
     """Active-period method over the machines at and below an asset: sole and shifting bottlenecks, waiting, arrows."""
     parts.asset(under)
     span = _bounded(asked_window(start, end))
@@ -53,10 +61,13 @@ async def get_bottlenecks(parts: PartsDep, under: Under, start: ShiftStart = "-8
             _, series, _ = await parts.link.store.units.read(window, signal_ids)
             lines[path] = await asyncio.to_thread(line_of, unit, series, span.start_ns, span.end_ns)
     found = await asyncio.to_thread(bottlenecks, lines, parts.plant.flow, span.start_ns, span.end_ns)
+    suspects = [one.asset for one in sorted(found.shares, key=lambda one: -one.sole - one.shifting)]
+    confirmation = await parts.confirmer.confirm(parts.link.store, under, suspects) if confirm else None
     return _answer(
         {
             **_head("under", under, span),
             "now": found.now,
+            "confirmation": confirmation,
             "shares": [
                 {
                     "asset": one.asset,

@@ -1,4 +1,4 @@
-"""`GET /v1/signals/{path}/series`: the samples of one signal, as JSON columns, CSV or an Arrow stream."""
+"""`GET /v1/signals/{path}/series`: the samples of one signal, as JSON, CSV, Arrow, Parquet or a spreadsheet."""
 
 import asyncio
 import time
@@ -12,22 +12,23 @@ from starlette.types import Send
 from api.asked_times import TIME_RULES, TIME_TEXT, End, Start, asked_instant, asked_window
 from api.deps import Parts, PartsDep
 from api.documents import SeriesModel
-from api.encode import ArrowEncoder, CsvEncoder, bins_table, json_bins, json_columns
-from api.errors import ProblemError, not_acceptable, unavailable
-from api.media import Format, TableFormat, negotiate
+from api.encode import ArrowEncoder, CsvEncoder, ParquetEncoder, bins_table, chunk_table, json_bins, json_columns
+from api.errors import ProblemError, unavailable
+from api.media import TableFormat
 from api.openapi import problems
 from api.series import Chunk, Reader, coverage
-from api.tables import respond
+from api.tables import FRESH, TABLE_CONTENT, FormatParameter, chosen, respond
 from api.window import Window, rfc3339
 from twin.plant.tree import Signal
 from twin.store.gaps import LedgerGap
 from twin.store.rollups import Bins
 
+Encoder = CsvEncoder | ArrowEncoder | ParquetEncoder
+
 router = APIRouter(prefix="/v1", tags=["series"])
 
 MOST_POINTS = 20_000
 FEWEST_POINTS = 4
-FRESH = {"Cache-Control": "no-store", "Vary": "Accept"}
 
 SignalPathParameter = Annotated[
     str,
@@ -53,12 +54,12 @@ KnownAt = Annotated[
         **TIME_RULES,
     ),
 ]
-SERIES_CONTENT = {
-    Format.CSV.media_type: {
+SERIES_CONTENT: dict[str, dict[str, Any]] = {
+    **TABLE_CONTENT,
+    TableFormat.CSV.media_type: {
         "schema": {"type": "string"},
         "example": "time,value,quality\n2026-03-02T10:15:00.250000Z,12.3,0\n",
     },
-    Format.ARROW.media_type: {"schema": {"type": "string", "contentMediaType": Format.ARROW.media_type}},
 }
 
 
@@ -80,32 +81,29 @@ async def get_series(
     end: End = "now",
     points: Points = None,
     known_at: KnownAt = None,
-    format: Annotated[  # noqa: A002 – the name in the URL
-        Format | None, Query(description="Overrides the Accept header")
-    ] = None,
+    format: FormatParameter = None,  # noqa: A002 – the name in the URL
 ) -> Response:
     """Raw samples, or reduced to `points`: of a long window, or where samples are no longer kept, from roll-ups.
 
-    JSON holds up to 100,000 rows; CSV and Arrow stream windows of any size.
+    JSON and spreadsheets hold up to 100,000 rows; CSV, Arrow and Parquet stream windows of any size.
     """
     signal = parts.signal(path)
-    chosen = format or negotiate(request.headers.get("accept", ""), Format)
-    if chosen is None:
-        raise not_acceptable(Format)
+    form = chosen(request, format)
     span = asked_window(start, end)
     known = None if known_at is None else await parts.link.store.samples.known_by(asked_instant("known_at", known_at))
     reader = Reader(parts.link.store, signal, await parts.link.signal_id(path), known)
     if reader.textual and points is not None:
         raise ProblemError(422, "points-of-text", f"{path} holds texts, which have no extremes", do="leave points out")
     bins = None if points is None else await reader.bins(span, points, time.time_ns())
-    if bins is not None and chosen is not Format.JSON:
+    if bins is not None and form is not TableFormat.JSON:
         name = signal.path.replace("/", ".")
-        return respond(
-            bins_table(bins), {**_head(signal, span), "bin_s": bins.width_s}, TableFormat(chosen.value), name
-        )
-    if chosen is Format.JSON:
+        return respond(bins_table(bins), {**_head(signal, span), "bin_s": bins.width_s}, form, name)
+    if form is TableFormat.JSON:
         return await _json(parts, signal, reader, span, bins or points)
-    return await _stream(parts, signal, reader, span, points, chosen)
+    if form is TableFormat.XLSX:
+        rows = chunk_table(await _chunk(parts, reader, span, points))
+        return respond(rows, _head(signal, span), form, signal.path.replace("/", "."))
+    return await _stream(parts, signal, reader, span, points, form)
 
 
 async def _json(parts: Parts, signal: Signal, reader: Reader, span: Window, told: Bins | int | None) -> Response:
@@ -121,7 +119,7 @@ async def _json(parts: Parts, signal: Signal, reader: Reader, span: Window, told
         body = json_bins(_head(signal, span), told, tail)
     else:
         body = json_columns(_head(signal, span), await _chunk(parts, reader, span, told), tail)
-    return Response(body, media_type=Format.JSON.media_type, headers=FRESH)
+    return Response(body, media_type=TableFormat.JSON.media_type, headers=FRESH)
 
 
 async def _chunk(parts: Parts, reader: Reader, span: Window, points: int | None) -> Chunk:
@@ -132,26 +130,29 @@ async def _chunk(parts: Parts, reader: Reader, span: Window, points: int | None)
             422,
             "too-many-rows",
             f"the window holds more than {limit} samples",
-            do="ask for points=2000 or a shorter window, or for format=csv or format=arrow, which stream",
+            do="ask for points=2000 or a shorter window, or for format=csv, arrow or parquet, which stream",
         )
     return chunk
 
 
 async def _stream(
-    parts: Parts, signal: Signal, reader: Reader, span: Window, points: int | None, chosen: Format
+    parts: Parts, signal: Signal, reader: Reader, span: Window, points: int | None, form: TableFormat
 ) -> Response:
     if parts.streams.locked():
         raise unavailable("every place for a download is taken")
-    encoder: CsvEncoder | ArrowEncoder = CsvEncoder()
-    if chosen is Format.ARROW:
-        head = {key: str(value) for key, value in _head(signal, span).items()}
-        encoder = ArrowEncoder(textual=reader.textual, metadata={**head, "reduced": str(points is not None).lower()})
+    head = {key: str(value) for key, value in _head(signal, span).items()}
+    metadata = {**head, "reduced": str(points is not None).lower()}
+    encoder: Encoder = CsvEncoder()
+    if form is TableFormat.ARROW:
+        encoder = ArrowEncoder(textual=reader.textual, metadata=metadata)
+    elif form is TableFormat.PARQUET:
+        encoder = ParquetEncoder(textual=reader.textual, metadata=metadata)
     chunks = _one(reader, span, points) if points else reader.chunks(span, parts.settings.series.chunk_rows)
     first = await anext(chunks, None)  # an absent store shows here, while there can still be a problem document
-    name = f"{signal.path.replace('/', '.')}.{chosen.value}"
+    name = f"{signal.path.replace('/', '.')}.{form.value}"
     return _Stream(
         _pieces(parts.streams, encoder, first, chunks),
-        media_type=chosen.media_type,
+        media_type=form.media_type,
         headers={**FRESH, "Content-Disposition": f'attachment; filename="{name}"'},
     )
 
@@ -162,7 +163,7 @@ async def _one(reader: Reader, span: Window, points: int) -> AsyncGenerator[Chun
 
 async def _pieces(
     places: asyncio.Semaphore,
-    encoder: CsvEncoder | ArrowEncoder,
+    encoder: Encoder,
     first: Chunk | None,
     rest: AsyncGenerator[Chunk],
 ) -> AsyncGenerator[bytes]:

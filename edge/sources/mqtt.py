@@ -8,41 +8,30 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge.dead_letters import DeadLetter, DeadLetters
+from edge.dead_letters import DeadLetters
 from edge.deadband import Thinner, thin_keys
 from edge.last_read import LastRead
-from edge.mapping import Incoming, MappedMessage, TopicMapping
+from edge.mapping import TopicMapping
+from edge.sources.mqtt_harvest import Harvest, Harvester
 from edge.sources.mqtt_metadata import RememberedMetadata
 from edge.sources.mqtt_restart import broker_began_ns
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.mqtt_signals import bands, unqueued
 from edge.sources.mqtt_unnamed import Unnamed
 from edge.sources.source import Memory, Sink, SourceState, SourceStatus
-from twin.errors import Rejected, Retryable
+from twin.errors import Retryable
 from twin.wire.backoff import Backoff
 from twin.wire.mqtt import Client, Message, connect
-from twin.wire.reading import Gap, GapCause, Reading
+from twin.wire.reading import Gap, GapCause
 
 logger = logging.getLogger(__name__)
 
 _MOST_INBOUND = 2_000  # messages that wait in memory; beyond it the socket is not read
 _MOST_AT_ONCE = 1_000  # messages that share one call of the sink
-_MOST_LETTERS = 200  # dead letters written per call of the sink; the rest is only counted
-_MOST_UNKNOWN = 1_000  # topics without a signal that are remembered, to tell of each once
 _LOOK_S = 1.0  # how often heartbeats and silence are looked at
-
-
-@dataclass(slots=True)
-class _Harvest:
-    """What a handful of messages came to."""
-
-    readings: list[Reading] = field(default_factory=list[Reading])
-    gaps: list[Gap] = field(default_factory=list[Gap])
-    letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
 
 
 class MqttSource:
@@ -84,15 +73,13 @@ class MqttSource:
         self._unnamed = Unnamed(settings.name, self._mapping, self._last_read, memory)
         self._doubted = False  # a session was begun by us and what went before it is not accounted for yet
         self._heard_ns = 0  # when the broker was last known to live
-        self._unqueued: set[int] = unqueued(settings, handles)
-        self._sequences: dict[str, tuple[int, int]] = {}
-        self._unknown: set[str] = set()
+        self._harvester = Harvester(self._mapping, self._unnamed, unqueued(settings, handles))
         self._state = SourceState.CONNECTING
         self._detail = ""
         self._since_ns = clock()
         self._silent_since_ns = 0
         self._session_resumed = False
-        self._counts = dict.fromkeys(("messages", "rejected", "gaps", "described"), 0)
+        self._counts = self._harvester.counts
         self._values = 0
         self._newest_ns = 0
 
@@ -165,7 +152,7 @@ class MqttSource:
                 client.acknowledge(kept)
             messages = []
 
-    async def _keep(self, harvest: _Harvest, sink: Sink) -> None:
+    async def _keep(self, harvest: Harvest, sink: Sink) -> None:
         readings = self._thinner.thin(harvest.readings)
         lines = self._thinner.unsaved()
         if readings or harvest.gaps or lines:
@@ -178,59 +165,12 @@ class MqttSource:
         if readings:
             self._newest_ns = max(self._newest_ns, max(reading.source_ns for reading in readings))
 
-    def _understand(self, messages: Sequence[Message]) -> _Harvest:
-        harvest = _Harvest()
-        received_ns = self._clock()
-        self._heard_ns = received_ns
+    def _understand(self, messages: Sequence[Message]) -> Harvest:
+        self._heard_ns = self._clock()
         if self._silent_since_ns:
             self._silent_since_ns = 0
             logger.info("source %s: messages come again", self.name)
-        self._counts["messages"] += len(messages)
-        for message in messages:
-            incoming = Incoming(message.topic, message.payload, received_ns, message.retain)
-            try:
-                mapped = self._mapping.read(incoming)
-            except Rejected as error:
-                self._refuse(incoming, [error], harvest)
-                continue
-            harvest.readings += mapped.readings
-            if mapped.described is not None:
-                self._counts["described"] = mapped.described
-                harvest.gaps += self._unnamed.end(received_ns) if mapped.described else []
-            if mapped.rejected:
-                self._refuse(incoming, mapped.rejected, harvest)
-            if mapped.sequence is not None:
-                harvest.gaps += self._follow(incoming, mapped)
-            if message.qos == 0 and not message.retain:
-                self._unqueued.update(mapped.handles)
-        return harvest
-
-    def _refuse(self, message: Incoming, errors: Sequence[Rejected], harvest: _Harvest) -> None:
-        self._counts["rejected"] += len(errors)
-        for error in errors:
-            if error.reason == "no-metadata":
-                self._unnamed.note(message.topic, message.received_ns)
-            if error.reason == "unknown-topic":
-                if message.topic in self._unknown or len(self._unknown) >= _MOST_UNKNOWN:
-                    continue
-                self._unknown.add(message.topic)
-            if len(harvest.letters) < _MOST_LETTERS:
-                harvest.letters.append(
-                    DeadLetter(message.received_ns, error.reason, str(error), message.topic, message.payload)
-                )
-
-    def _follow(self, message: Incoming, mapped: MappedMessage) -> list[Gap]:
-        """A gap when the device's own count says that messages are missing."""
-        number = mapped.sequence or 0
-        newest_ns = max((reading.source_ns for reading in mapped.readings), default=message.received_ns)
-        last, last_ns = self._sequences.get(message.topic, (number - 1, newest_ns))
-        if number == last or last_ns > newest_ns:
-            return []  # the same again, or late
-        self._sequences[message.topic] = (number, newest_ns)
-        if number <= last + 1:
-            return []
-        detail = f"{message.topic}: {number - last - 1} messages missing before number {number}"[:300]
-        return [Gap(mapped.handles, last_ns, newest_ns, GapCause.SEQUENCE_JUMP, detail)]
+        return self._harvester.understand(messages, self._heard_ns)
 
     async def _account_for_absence(self, client: Client, sink: Sink) -> None:
         """Record what the broker cannot have kept for us since the last message."""
@@ -259,7 +199,7 @@ class MqttSource:
         if not self._session_resumed:
             return last_read.gaps(now_ns, GapCause.SESSION_LOST, "the broker does not know our session")
         detail = "the broker keeps no QoS 0 messages for us"
-        return last_read.gaps(now_ns, GapCause.DEVICE_UNREACHABLE, detail, sorted(self._unqueued))
+        return last_read.gaps(now_ns, GapCause.DEVICE_UNREACHABLE, detail, sorted(self._harvester.unqueued))
 
     async def _restart(self) -> list[Gap]:
         """What a broker that was restarted since we last heard of it may have taken from the devices and not saved."""

@@ -9,20 +9,20 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 
 from edge.sources.opcua_channel import Channel, Refused
 from edge.sources.opcua_clock import ServerClock
 from edge.sources.opcua_decode import Decoder
-from edge.sources.opcua_history_answer import Answer, read_answers
+from edge.sources.opcua_history_answer import read_answers
+from edge.sources.opcua_history_progress import Outcome, Progress, go_on, raw_details, take, wanted_value
 from edge.sources.opcua_holes import Hole, Holes, told
 from edge.sources.opcua_items import ItemTable
 from edge.sources.opcua_library import TOO_MANY, Opaque, ua
 from edge.sources.opcua_settings import OpcUaSettings
 from edge.sources.source import Memory, Sink
 from twin.errors import Retryable
-from twin.wire.reading import Gap, GapCause, GapState, Lane, Quality, Reading
+from twin.wire.reading import Gap, GapCause, GapState, Lane
 
 log = logging.getLogger(__name__)
 
@@ -57,29 +57,6 @@ class Historian:
     clock: ServerClock
     most_nodes: int  # in one call
     started_ns: int  # when it was started, by our clock, 0 when it does not say: nobody has recorded since it stopped
-
-
-@dataclass(slots=True)
-class _Progress:
-    """How far one hole of the round has come."""
-
-    hole: Hole
-    node: Opaque
-    continuation: bytes = b""
-    since_ns: int = 0  # where to go on when the server stopped at the number of values without a continuation point
-    more: bool = True
-    values: int = 0
-    before_start_ns: int = 0  # the last value before the server was started
-    reached: bool = False  # history holds the end of the hole
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """What a round has settled so far."""
-
-    readings: list[Reading] = field(default_factory=list[Reading])
-    settled: list[tuple[Hole, GapState, str]] = field(default_factory=list[tuple[Hole, GapState, str]])
-    more: list[Gap] = field(default_factory=list[Gap])
 
 
 class Backfill:
@@ -176,31 +153,31 @@ class Backfill:
         table = historian.table
         begun: dict[Hole, Opaque] = {hole: table.resolve(table.items[self._items[hole.handle]]) for hole in holes}
         await self._give_up(sink, [hole for hole in holes if begun[hole] is None], "the server does not know the node")
-        todo: list[_Progress] = [
-            _Progress(hole, node, since_ns=hole.from_ns) for hole, node in begun.items() if node is not None
+        todo: list[Progress] = [
+            Progress(hole, node, since_ns=hole.from_ns) for hole, node in begun.items() if node is not None
         ]
         while todo:
             asked_s = asyncio.get_running_loop().time()
             most = max(2, _MOST_VALUES // len(todo))
             shift_ns = historian.clock.correction_ns  # its history is in its own time
             since_ns, to_ns = min(one.since_ns for one in todo), max(one.hole.to_ns for one in todo)
-            details = _raw(since_ns - shift_ns, to_ns - shift_ns, most)
-            body = await historian.channel.read_history(details, [_wanted(one) for one in todo])
+            details = raw_details(since_ns - shift_ns, to_ns - shift_ns, most)
+            body = await historian.channel.read_history(details, [wanted_value(one) for one in todo])
             answers = read_answers(body, [one.hole.handle for one in todo], self._decoder, self._clock(), shift_ns)
-            outcome = _Outcome()
+            outcome = Outcome()
             for one, answer in zip(todo, answers, strict=True):
                 one.more = False
                 if answer.is_bad:
                     self._refused(one, answer.status, outcome)
                 else:
-                    _go_on(one, answer, most)
-                    _take(one, answer, outcome, historian.started_ns)
+                    go_on(one, answer, most)
+                    take(one, answer, outcome, historian.started_ns)
             todo = [one for one in todo if one.more]
             await self._hand_over(sink, outcome)
             rate_s = len(outcome.readings) / self._settings.history_values_per_s
             await asyncio.sleep(asked_s + rate_s - asyncio.get_running_loop().time())
 
-    def _refused(self, one: _Progress, status: int, outcome: _Outcome) -> None:
+    def _refused(self, one: Progress, status: int, outcome: Outcome) -> None:
         name = ua.StatusCode(status).name
         if status in _NO_HISTORY:
             self._without.add(one.hole.handle)
@@ -236,11 +213,9 @@ class Backfill:
         await self._give_up(sink, tired, str(error))
 
     async def _give_up(self, sink: Sink, holes: Sequence[Hole], why: str) -> None:
-        await self._hand_over(
-            sink, _Outcome(settled=[(hole, GapState.LOST, f"{hole.detail}; {why}") for hole in holes])
-        )
+        await self._hand_over(sink, Outcome(settled=[(hole, GapState.LOST, f"{hole.detail}; {why}") for hole in holes]))
 
-    async def _hand_over(self, sink: Sink, outcome: _Outcome) -> None:
+    async def _hand_over(self, sink: Sink, outcome: Outcome) -> None:
         gaps = [*told(outcome.settled), *outcome.more]
         if outcome.readings or gaps:
             await sink.keep(outcome.readings, gaps, lane=Lane.HISTORY)
@@ -261,56 +236,3 @@ class Backfill:
     @property
     def _key(self) -> str:
         return f"holes/{self._settings.name}"
-
-
-def _go_on(one: _Progress, answer: Answer, asked: int) -> None:
-    """Whether there is more, and where."""
-    newest_ns = max((reading.source_ns for reading in answer.readings), default=0)
-    stopped_short = len(answer.readings) >= asked and one.since_ns < newest_ns < one.hole.to_ns
-    one.continuation = answer.continuation
-    one.more = bool(answer.continuation) or stopped_short
-    one.since_ns = max(one.since_ns, newest_ns)
-
-
-def _take(one: _Progress, answer: Answer, outcome: _Outcome, started_ns: int) -> None:
-    """The values that lie in the hole; after the last of them, what became of it."""
-    hole = one.hole
-    for reading in answer.readings:
-        one.reached = one.reached or reading.source_ns >= hole.to_ns
-        if hole.from_ns < reading.source_ns < hole.to_ns:
-            one.values += 1
-            if reading.source_ns < started_ns:
-                one.before_start_ns = max(one.before_start_ns, reading.source_ns)
-            outcome.readings.append(reading._replace(quality=reading.quality | Quality.BACKFILLED))
-    if one.more:
-        return
-    if not one.values and not one.reached:
-        detail = f"{hole.detail}; the server's history holds nothing of it"
-        outcome.settled.append((hole, GapState.LOST, detail))
-        return
-    outcome.settled.append((hole, GapState.BACKFILLED, hole.detail))
-    if hole.from_ns < started_ns < hole.to_ns:
-        since_ns = max(hole.from_ns, one.before_start_ns)
-        detail = "the server did not run, so that its history is empty"
-        outcome.more.append(Gap((hole.handle,), since_ns, started_ns, GapCause.DEVICE_UNREACHABLE, detail))
-
-
-def _raw(from_ns: int, to_ns: int, most: int) -> Opaque:
-    details = ua.ReadRawModifiedDetails()
-    details.IsReadModified = False
-    details.StartTime = _instant(from_ns)
-    details.EndTime = _instant(to_ns) + timedelta(microseconds=2)  # so that the value at the end itself comes, too
-    details.NumValuesPerNode = most
-    details.ReturnBounds = False
-    return details
-
-
-def _wanted(one: _Progress) -> Opaque:
-    wanted = ua.HistoryReadValueId()
-    wanted.NodeId = one.node
-    wanted.ContinuationPoint = one.continuation or None
-    return wanted
-
-
-def _instant(time_ns: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_ns // 1000)

@@ -6,7 +6,7 @@ In: the settings of one source. Out: facts, errors and warnings in words. Only r
 import time
 
 from edge.sources.opcua_browse import Browser
-from edge.sources.opcua_channel import open_channel
+from edge.sources.opcua_connect import open_channel
 from edge.sources.opcua_library import ua
 from edge.sources.opcua_limits import read_limits
 from edge.sources.opcua_security import Security

@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
-from edge.sources.opcua_channel import Channel, Refused, SessionMemory, door, open_channel
+from edge.sources.opcua_channel import Channel, Refused, SessionMemory, door
+from edge.sources.opcua_connect import open_channel
 from edge.sources.opcua_cover import Cover
 from edge.sources.opcua_gaps import Arrival
 from edge.sources.opcua_history import MOST_NODES, Backfill, Historian

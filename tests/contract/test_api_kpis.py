@@ -97,6 +97,18 @@ def test_the_lineage_leads_to_intervals_and_increments_that_add_up_to_the_figure
     assert {"production", "minor-stop"} <= {one["element"] for one in found["intervals"]}
     bottleneck = http.get("/v1/bottlenecks", params={"under": "factory/machining", **window}).json()
     assert max(bottleneck["shares"], key=lambda one: one["sole"])["asset"] == MILL
+    assert bottleneck["confirmation"] is None
+
+
+def test_a_bottleneck_is_confirmed_by_what_the_site_gains_when_it_is_faster(served):
+    http, _, _ = served
+    asked = {"under": "factory/machining", "start": "-2h", "confirm": "true"}
+    found = http.get("/v1/bottlenecks", params=asked, timeout=300).raise_for_status().json()["confirmation"]
+    assert (found["detail"], found["replications"]) == ("", 100)
+    gains = {one["asset"]: one for one in found["sensitivity"]}
+    assert len(gains) == 3
+    assert gains[MILL]["low"] > 0  # a mill with a fault in every fourth minute
+    assert found["bottleneck"] == max(gains, key=lambda asset: gains[asset]["gain_per_h"])
 
 
 def test_what_an_operator_says_is_kept_with_what_it_was_and_moves_the_time(served):

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Generator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 
@@ -137,7 +138,7 @@ async def test_points_of_a_text_are_refused(api: Api) -> None:
     assert answer.json()["do"] == "leave points out"
 
 
-async def test_csv_and_arrow_stream_a_long_window_exactly(api: Api, store: Store, ids: dict[str, int]) -> None:
+async def test_csv_arrow_and_parquet_stream_a_long_window_exactly(api: Api, store: Store, ids: dict[str, int]) -> None:
     times, values = wave(200_000, SECOND // 100)
     await commit(store, ids[CURRENT], times, values)
     window = around(3_000)
@@ -155,6 +156,9 @@ async def test_csv_and_arrow_stream_a_long_window_exactly(api: Api, store: Store
     assert table.schema.metadata[b"unit"] == b"A"
     assert np.array_equal(table["time"].cast(pa.int64()).to_numpy() * 1000, times)
     assert np.array_equal(table["value"].to_numpy(), values)
+    answer = await api.http.get(series_url(CURRENT), params={**window, "format": "parquet"})
+    assert answer.headers["content-disposition"].endswith('.parquet"')
+    assert pq.read_table(io.BytesIO(answer.content)).equals(table)
 
 
 async def test_no_chunk_of_a_stream_exceeds_its_limit_however_dense_a_burst_is(
@@ -170,6 +174,21 @@ async def test_no_chunk_of_a_stream_exceeds_its_limit_however_dense_a_burst_is(
     assert max(len(chunk) for chunk in chunks) <= 1_000
     assert np.array_equal(np.concatenate([chunk.time for chunk in chunks]), times)
     assert len(chunks) < 200
+
+
+async def test_a_short_series_is_a_spreadsheet_and_a_long_one_is_told_how_to_come(
+    api: Api, store: Store, ids: dict[str, int]
+) -> None:
+    times, values = wave(40)
+    await commit(store, ids[CURRENT], times, values)
+    answer = await api.http.get(series_url(CURRENT), params={**around(3_000), "format": "xlsx"})
+    assert answer.headers["content-disposition"].endswith('.xlsx"')
+    assert answer.content.startswith(b"PK")
+    times, values = wave(5_001, SECOND // 10)
+    await commit(store, ids[CURRENT], times, values)
+    refused = await api.http.get(series_url(CURRENT), params={**around(3_000), "format": "xlsx"})
+    assert refused.status_code == 422
+    assert "parquet, which stream" in refused.json()["do"]
 
 
 async def test_json_of_too_many_rows_is_refused_with_the_ways_out(api: Api, store: Store, ids: dict[str, int]) -> None:
@@ -322,6 +341,20 @@ async def test_an_absent_database_is_a_503_and_its_return_is_noticed() -> None:
                 return answer.status_code == 200
 
             await until(answers, deadline_s=30, what="answer after the database is back")
+
+
+async def test_what_judges_a_signal_is_told_with_version_and_reasons(api: Api, store: Store) -> None:
+    url = f"/v1/signals/{CURRENT}/detectors"
+    never = (await api.http.get(url)).json()
+    assert (never["stretches"], never["bank"], never["asked_for"]) == (None, None, None)
+    assert {"spike", "drift"} <= set(never["samples"])
+    report = {"chosen": ["sub-pca"], "by": "trial", "reasons": {"sub-pca": "found of made-up faults: spike 100%"}}
+    span = (START_NS, START_NS + SECOND)
+    version = await store.models.save("stretch", CURRENT, b"-", fitted_ns=START_NS, trained_ns=span, report=report)
+    await store.models.promote("stretch", CURRENT, version)
+    told = (await api.http.get(url)).json()["stretches"]
+    assert (told["version"], told["report"], told["fitted_at"]) == (version, report, rfc3339(START_NS))
+    assert (await api.http.get("/v1/signals/factory/nowhere/detectors")).status_code == 404
 
 
 async def test_the_whole_tree_is_told_as_it_was(api: Api, store: Store, ids: dict[str, int]) -> None:

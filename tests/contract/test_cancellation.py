@@ -14,7 +14,8 @@ from edge.sources import opcua_reader
 from edge.sources.opcua import OpcUaSource
 from edge.sources.source import SourceState
 from edge.spool import open_spool
-from edge.uplink import UplinkSettings, run_uplink
+from edge.uplink import run_uplink
+from edge.uplink_settings import UplinkSettings
 from tests.contract.opcua_rig import MemorySink, ServerProcess, node, source_settings
 from tests.contract.sparkplug_rig import new_store
 from tests.servers import mosquitto, postgres

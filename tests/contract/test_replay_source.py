@@ -290,14 +290,17 @@ async def test_kill_9_again_and_again_neither_loses_nor_doubles_a_row(tmp_path):
     of = settings(tmp_path, played(tmp_path))
     kills = 0
     while not ended(of, 4):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path / "edge.yaml")], stderr=subprocess.DEVNULL)
-        before = sum(int(mark["rows"]) for mark in marks(of).values())
-        await until(
-            lambda before=before: ended(of, 4) or sum(int(mark["rows"]) for mark in marks(of).values()) > before
-        )
-        await asyncio.sleep(chance.uniform(0, 0.05))  # the moment of death is the test's input
-        child.kill()
-        child.wait()
+        with subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(tmp_path / "edge.yaml")], stderr=subprocess.DEVNULL
+        ) as child:
+            try:
+                before = sum(int(mark["rows"]) for mark in marks(of).values())
+                await until(
+                    lambda before=before: ended(of, 4) or sum(int(mark["rows"]) for mark in marks(of).values()) > before
+                )
+                await asyncio.sleep(chance.uniform(0, 0.05))  # the moment of death is the test's input
+            finally:
+                child.kill()
         kills += 1
         assert kills < 100
     readings, _, _ = await spooled(of)

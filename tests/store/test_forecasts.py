@@ -1,10 +1,14 @@
 """Issued forecasts stay as they were issued; their truth comes later; accuracy is a query."""
 
+import json
+import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from twin.forecast.issued import LEVELS, Forecast, Outcome
+from twin.store.queries import load_queries
 
 HOUR_NS = 3_600_000_000_000
 ORIGIN_NS = 1_795_000_000_000_000_000 // HOUR_NS * HOUR_NS
@@ -55,6 +59,34 @@ async def test_an_earlier_origin_shows_what_was_said_then(store):
     await store.forecasts.save([now, then])
     assert await store.forecasts.latest([now.asset], "shift", ORIGIN_NS - 1) == [then]
     assert await store.forecasts.latest([now.asset], "shift", ORIGIN_NS + HOUR_NS) == [now]
+
+
+async def year_of_issues(connection, assets):
+    """Every hour an issue of seven days ahead, of some assets, by SQL: rows as `save` makes them."""
+    await connection.execute(
+        """INSERT INTO forecast
+           SELECT 'unit-' || unit, 'day', at, at + make_interval(days => ahead), at + make_interval(days => ahead + 1),
+                  '', 'parts', 5, array_fill(5::float8, ARRAY[9]), 5, array_fill(5::float8, ARRAY[9]), 1, 'mature', NULL
+             FROM generate_series(1, %(assets)s) AS unit,
+                  generate_series('2026-01-01'::timestamptz, '2026-04-01', '1 hour') AS at,
+                  generate_series(0, 6) AS ahead""",
+        {"assets": assets},
+    )
+    await connection.execute("ANALYZE forecast")
+
+
+async def test_the_newest_issue_is_read_by_the_key_and_nothing_else_is(store):
+    values = {"assets": ["unit-2", "unit-3"], "by": "day", "origin": datetime(2026, 3, 1, 0, 30, tzinfo=UTC)}
+    async with store.database.connection() as connection:
+        await year_of_issues(connection, assets=3)
+        query = "EXPLAIN (ANALYZE, FORMAT json) " + load_queries("forecasts")["latest"]
+        (row,) = await (await connection.execute(query, values)).fetchall()
+    plan = json.dumps(row[0])
+    assert "Seq Scan" not in plan
+    assert max(int(float(one)) for one in re.findall(r'"Actual Rows": ([0-9.]+)', plan)) <= 14
+    found = await store.forecasts.latest(["unit-2"], "day", int(values["origin"].timestamp()) * 10**9)
+    assert len(found) == 7
+    assert {one.origin_ns for one in found} == {int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * 10**9}
 
 
 async def test_outcomes_count_each_stretch_once_with_its_last_word(store):

@@ -80,7 +80,8 @@ def test_containers_that_arrived_have_left_or_are_in_exactly_one_place():
 
 
 def test_the_terminal_keeps_moving_for_hours():
-    running = world("terminal", fault_gap_s=120, step_us=500_000)
+    running = world("terminal", fault_gap_s=120, step_us=1_000_000)
+    running.set_rate(20)
     cranes = [*running.terminal.quay, *running.terminal.yard]
     moved = [0] * len(cranes)
     for hour in range(1, 4):
@@ -200,6 +201,7 @@ def test_values_stay_in_range_and_on_the_steps_of_the_sensor():
 
 def test_counters_only_grow():
     running = world(fault_gap_s=60)
+    running.set_rate(100)
     found = by_signal(running, running.advance(START_US + 900 * S).emissions)
     for signal in running.signals:
         if signal.kind is Kind.COUNTER:

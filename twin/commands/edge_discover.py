@@ -14,7 +14,7 @@ from edge.config import load_agent
 from edge.discover import Proposal, Wish, agent_yaml, propose, rate
 from edge.mapping_settings import Kind
 from edge.sources.opcua_browse import Browser
-from edge.sources.opcua_channel import open_channel
+from edge.sources.opcua_connect import open_channel
 from edge.sources.opcua_library import ua
 from edge.sources.opcua_limits import read_limits
 from edge.sources.opcua_security import Security

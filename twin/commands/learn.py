@@ -20,6 +20,7 @@ from twin.learn.retention import retention
 from twin.learn.risk_jobs import RiskStore, risk_score, risk_train
 from twin.learn.rollups import rollups
 from twin.learn.run import chosen, run_learn, run_once
+from twin.learn.stretches import fit_all_stretches
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
 from twin.store.connect import Store, open_store
@@ -41,6 +42,7 @@ def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, setting
         kpi_buckets(plant, KpiStore(store)),
         rollups(plant, signal_ids, store.rollups),
         fit_banks(plant, signal_ids, store),
+        fit_all_stretches(plant, signal_ids, store),
         risk_train(plant, risk, settings.risk),
         risk_score(plant, risk, settings.risk),
         *forecast_jobs(plant, store.production, _faults(store), store.forecasts),

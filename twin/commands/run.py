@@ -119,7 +119,7 @@ async def _run(
 
 async def _risk_alarms(monitor: Monitor, store: Store) -> None:
     await monitor.ready.wait()
-    await watch_risks(store.risks.latest, monitor.alarms.assess)
+    await watch_risks(store.risks.latest, monitor.assess)
 
 
 def expected(plant: Plant) -> dict[str, Expected]:

@@ -23,6 +23,10 @@ class Carrier(Unit):
         self.orders: int = rng.randrange(100, 900)
         self.load: Container | None = None
         self.delivered: int = 0
+        self.clock_s: float = 0.0
+        self.sent_s: float = 0.0  # when it was last sent away from its park
+        self.delivers: bool = False  # this turn has delivered something
+        self.turn_s: float = 0.0  # of the last turn: sent, loaded, unloaded, free again
         self.battery: float = rng.uniform(55, 95)
         self.speed_m_s: float = 0.0
         self.values |= {"state": IDLE, "move-count": 0, "operating-mode": "AUTOMATIC"}
@@ -31,10 +35,14 @@ class Carrier(Unit):
         """Go to a crane."""
         if not self.task:
             self.orders += 1
+            self.sent_s = self.clock_s
         self.waits_for, self.goal, self.task = crane, place, task
 
     def release(self) -> None:
         """Nothing more to do: park."""
+        if self.delivers:
+            self.turn_s = self.clock_s - self.sent_s
+        self.delivers = False
         self.waits_for, self.goal, self.task = "", self.park, ""
 
     def put(self, container: Container) -> None:
@@ -45,7 +53,8 @@ class Carrier(Unit):
         """Hand the container over."""
         given, self.load = self.load, None
         if given is not None:
-            self.delivered += 1
+            self.delivered += given.boxes
+            self.delivers = True
         return given
 
     @property
@@ -60,6 +69,7 @@ class Carrier(Unit):
 
     def step(self, dt_s: float, wanted: bool) -> None:
         """Drive along the quay first, then across."""
+        self.clock_s += dt_s
         before = self.x_m + self.y_m
         broken = self.under_repair(dt_s)
         if not broken:
@@ -78,6 +88,7 @@ class Carrier(Unit):
         self.battery = min(100.0, max(0.0, self.battery - use + (0.06 * dt_s if charging else 0.0)))
         self.values |= {
             "move-count": self.delivered,
+            "turn-time": self.turn_s,
             "battery": self.battery,
             "battery-voltage": 560 + 1.1 * self.battery - 2.4 * self.speed_m_s,
             "speed": self.speed_m_s,

@@ -47,12 +47,16 @@ class Crane(Unit):
         self.load: Container | None = None
         self.steps: list[Step] = []
         self.dwell_left_s: float | None = None
-        self.moves: int = 0
+        self.moves: int = 0  # boxes, as TIC 4.0 counts them
+        self.lifts: int = 0  # of any kind, rehandles too
+        self.lifted_boxes: int = 0
+        self.lifted_teu: int = 0
+        self.lifted: Container | None = None  # what was lifted last
         self.move_s: float = 0.0
         self.motor_c: float = AMBIENT_C + 15
         self.felt_kg: float = SPREADER_KG
         self.speed_m_s: float = 0.0
-        self.values |= {"state": IDLE, "move-count": 0, "cycle-time": 0.0, "spreader-locked": 0}
+        self.values |= {"state": IDLE, "move-count": 0, "cycle-time": 0.0, "spreader-locked": 0, "spreader-mode": 0}
 
     def step(self, dt_s: float, wanted: bool) -> None:
         """Move by dt_s."""
@@ -77,8 +81,10 @@ class Crane(Unit):
         self.dwell_left_s -= dt_s
         if self.dwell_left_s > 0:
             return RUNNING
+        held = self.load
         if now.act and not getattr(self, now.act)():
             return BLOCKED if self.load else STARVED
+        self.note_lift(held)
         self.dwell_left_s = None
         self.steps.pop(0)
         if not self.steps:
@@ -100,9 +106,19 @@ class Crane(Unit):
             and to.gantry_m in {None, self.gantry_m}
         )
 
+    def note_lift(self, held: Container | None) -> None:
+        """The spreader takes its width before it locks; a lift counts when the locks open."""
+        if self.load is not None and held is None:
+            self.lifted = self.load
+            self.values["spreader-mode"] = int(self.load.spread)
+        elif held is not None and self.load is None:
+            self.lifts += 1
+            self.lifted_boxes += held.boxes
+            self.lifted_teu += held.teu
+
     def count_move(self) -> None:
-        """A container has been moved."""
-        self.moves += 1
+        """What was lifted stands where it was to go."""
+        self.moves += self.lifted.boxes if self.lifted else 0
         self.values |= {"move-count": self.moves, "cycle-time": min(self.move_s, 900.0)}
 
     def next_move(self) -> list[Step]:

@@ -45,6 +45,8 @@ TIC_LEAVES: dict[str, tuple[str, ...]] = {
     "trolley-position": ("trolley", "position"),
     "gantry-position": ("gantry", "position"),
     "spreader-locked": ("spreader", "locked"),
+    "spreader-mode": ("spreader", "mode"),
+    "rehandle-count": ("rehandle", "count"),
     "block-level": ("block", "level"),
     "wind-speed": ("wind", "speed"),
     "power": ("power",),
@@ -55,6 +57,7 @@ TIC_LEAVES: dict[str, tuple[str, ...]] = {
 VDA_FIELDS: dict[str, tuple[str, ...]] = {
     "state": ("machineState",),  # ours: VDA 5050 has no such field
     "move-count": ("moveCount",),  # ours
+    "turn-time": ("turnTime",),  # ours
     "battery": ("batteryState", "batteryCharge"),
     "battery-voltage": ("batteryState", "batteryVoltage"),
     "speed": ("velocity", "vx"),

@@ -13,6 +13,7 @@ class Truck:
     """A truck with a container, or one that comes for one."""
 
     load: Container | None = None
+    since_s: float = 0.0  # when it came, on the clock of the lanes
 
 
 class GateLane(Unit):
@@ -26,10 +27,12 @@ class GateLane(Unit):
         self.left_s: float = 0.0
         self.passed: list[Truck] = []
         self.count: int = 0
-        self.values |= {"state": IDLE, "move-count": 0, "queue": 0}
+        self.clock_s: float = 0.0  # all lanes' clocks go alike
+        self.values |= {"state": IDLE, "move-count": 0, "queue": 0, "turn-time": 0.0}
 
     def step(self, dt_s: float, wanted: bool) -> None:
         """Serve."""
+        self.clock_s += dt_s
         if not self.under_repair(dt_s):
             self.serve(dt_s)
             self.values["state"] = RUNNING if self.served else IDLE
@@ -46,6 +49,7 @@ class GateLane(Unit):
             if self.left_s > 0:
                 return
             self.passed.append(self.served)
+            self.values["turn-time"] = self.clock_s - self.served.since_s
             self.served = None
             self.count += 1
         if self.waiting:

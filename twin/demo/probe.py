@@ -12,6 +12,7 @@ from twin.demo.unit import Unit, Value
 from twin.plant.tree import Kind, Signal
 
 _NOISE_STEPS = 2.0  # standard deviation of a fine sensor's noise, in steps of its resolution
+_EVENTS = frozenset({"cycle-time", "turn-time"})
 _NOISE_SHARE = 0.002  # and at least this share of its range
 
 
@@ -71,14 +72,14 @@ class Sensors:
 
 def is_sampled(signal: Signal) -> bool:
     """Whether the signal has a rhythm; others speak on change."""
-    return signal.kind is Kind.MEASUREMENT and signal.role != "cycle-time"
+    return signal.kind is Kind.MEASUREMENT and signal.role not in _EVENTS
 
 
 def probe_for(index: int, signal: Signal, *, start_us: int) -> Probe:
     """The sensor of a signal."""
     measured = signal.kind is Kind.MEASUREMENT
     counts = (measured and signal.role == "buffer-level") or signal.unit == "vehicles"
-    event = signal.role == "cycle-time"
+    event = signal.role in _EVENTS
     resolution = signal.resolution or 0.01
     period_us = round(signal.period_s * 1000) * 1000
     low = signal.low if signal.low is not None else float("-inf")

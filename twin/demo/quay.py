@@ -2,13 +2,13 @@
 
 from random import Random
 
-from twin.demo.cargo import Registry, Vessel
+from twin.demo.cargo import Registry, Vessel, boxes
 from twin.demo.carrier import Carrier, Place
 from twin.demo.crane import Crane, Reach, Step
 from twin.demo.states import STARVED
 from twin.demo.unit import lag, spread
 
-_BOXES_PER_CALL = 24
+_LOTS_PER_CALL = 24
 _TURNAROUND_S = 150.0
 _MOST_LOADERS = 3
 _MOST_EMPTIES = 2
@@ -30,8 +30,8 @@ class QuayCrane(Crane):
 
     def arrive_ship(self) -> None:
         """A ship with boxes to discharge and a wish to load as many."""
-        boxes = int(spread(self.rng, _BOXES_PER_CALL, 0.3))
-        self.vessel = Vessel([self.registry.new(leaves_by_ship=False) for _ in range(boxes)], to_load=boxes)
+        lots = int(spread(self.rng, _LOTS_PER_CALL, 0.3))
+        self.vessel = Vessel([self.registry.new(leaves_by_ship=False) for _ in range(lots)], to_load=lots)
         self.loading = False
         self.calls += 1
         self.values["order"] = f"CALL-{self.calls}"
@@ -53,7 +53,7 @@ class QuayCrane(Crane):
         elif not self.steps and not ship.to_discharge and ship.to_load > 0:
             self.loading = True
         elif not self.steps and not ship.to_discharge and self.loading:
-            self.registry.left += len(ship.aboard)
+            self.registry.left += boxes(ship.aboard)
             self.vessel = Vessel(away_s=spread(self.rng, _TURNAROUND_S, 0.3))
             self.values["order"] = ""
         return super().work(dt_s)

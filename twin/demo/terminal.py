@@ -5,7 +5,7 @@ No container appears or vanishes: arrived = left + inside (`containers_inside` c
 
 from random import Random
 
-from twin.demo.cargo import Registry
+from twin.demo.cargo import Registry, boxes
 from twin.demo.carrier import Carrier
 from twin.demo.gate import GateLane, Truck
 from twin.demo.quay import QuayCrane
@@ -56,15 +56,13 @@ class Terminal:
 
     def containers_inside(self) -> int:
         """Every container in the terminal, and on the ships at the berths."""
-        ships = sum(len(one.vessel.to_discharge) + len(one.vessel.aboard) for one in self.quay)
-        cranes = sum(one.load is not None for one in [*self.quay, *self.yard])
-        blocks = sum(len(one.block) + (one.taken is not None) for one in self.yard)
-        carriers = sum(one.load is not None for one in self.carriers)
-        slots = sum(one.container is not None for one in self.slots)
+        ships = sum(boxes([*one.vessel.to_discharge, *one.vessel.aboard]) for one in self.quay)
+        blocks = sum(boxes([*one.block, one.taken]) for one in self.yard)
         lanes = [*self.ways_in, *self.ways_out]
         trucks = [truck for lane in lanes for truck in lane.trucks()]
         trucks += [truck for crane in self.yard for truck in crane.trucks]
-        return ships + cranes + blocks + carriers + slots + sum(truck.load is not None for truck in trucks)
+        held = [one.load for group in (self.quay, self.yard, self.carriers, trucks) for one in group]
+        return ships + blocks + boxes(held) + boxes(one.container for one in self.slots)
 
     def _serve(self, crane: QuayCrane) -> None:
         """Give a quay crane the carriers that it can use, take back those that it cannot."""
@@ -118,12 +116,13 @@ class Terminal:
             for per_h, brings in ((bring_per_h, True), (fetch_per_h, False)):
                 if self.rng.random() < per_h * dt_s / 3600:
                     lane = min(self.ways_in, key=lambda one: len(one.waiting))
-                    lane.waiting.append(Truck(self.registry.new(leaves_by_ship=True) if brings else None))
+                    load = self.registry.new(leaves_by_ship=True) if brings else None
+                    lane.waiting.append(Truck(load, lane.clock_s))
         for lane in self.ways_in:
             while lane.passed:
                 self._to_yard(lane.passed.pop())
         for lane in self.ways_out:
-            self.registry.left += sum(truck.load is not None for truck in lane.passed)
+            self.registry.left += boxes(truck.load for truck in lane.passed)
             lane.passed.clear()
 
     def _to_yard(self, truck: Truck) -> None:
@@ -140,7 +139,8 @@ class Terminal:
             capacity = plant.buffers[asset.path].capacity if asset.path in plant.buffers else 200
             slots = self.slots[at :: len(assets)]
             crane = YardCrane(asset.path, self.rng, (60.0 + 130 * at, 140.0), capacity, slots)
-            crane.block = [self.registry.new(leaves_by_ship=at % 2 == 0) for at in range(min(_BLOCK_START, capacity))]
+            for number in range(min(_BLOCK_START, capacity)):
+                crane.stack(self.registry.new(leaves_by_ship=number % 2 == 0))
             cranes.append(crane)
         return cranes
 

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from twin.demo.cargo import Container
+from twin.demo.cargo import Container, boxes
 from twin.demo.carrier import Carrier, Place
 from twin.demo.crane import Crane, Reach, Step
 from twin.demo.gate import GateLane, Truck
@@ -10,6 +10,7 @@ from twin.demo.reefer import ReeferSlot
 
 _CARRIER_SIDE_M = 24.0
 _TRUCK_SIDE_M = -4.0
+_BURIED = 0.15  # share of the boxes to be fetched on which another one stands
 
 
 class YardCrane(Crane):
@@ -21,6 +22,7 @@ class YardCrane(Crane):
         self.capacity: int = capacity
         self.slots: list[ReeferSlot] = slots
         self.block: list[Container] = []
+        self.level: int = 0  # boxes in the block
         self.promised: int = 0  # export boxes that carriers are on their way for
         self.carriers: list[Carrier] = []
         self.trucks: list[Truck] = []
@@ -28,11 +30,26 @@ class YardCrane(Crane):
         self.carrier_in_hand: Carrier | None = None
         self.truck_in_hand: Truck | None = None
         self.taken: Container | None = None
+        self.rehandles: int = 0
+        self.values["rehandle-count"] = 0
+        self.digs: bool = False  # what it moves now only stands in the way
+        self.dug: bool = False  # what is fetched next stands free
 
     @property
     def room(self) -> int:
         """Free places in the block, those on their way counted as taken."""
-        return self.capacity - len(self.block) - sum(one.load is not None for one in self.carriers)
+        return self.capacity - self.level - boxes(one.load for one in self.carriers)
+
+    def stack(self, lot: Container) -> None:
+        """Into the block."""
+        self.block.append(lot)
+        self.level += lot.boxes
+
+    def unstack(self, at: int) -> Container:
+        """Out of the block."""
+        lot = self.block.pop(at)
+        self.level -= lot.boxes
+        return lot
 
     def exports(self) -> int:
         """Boxes for ships that nobody has been promised yet."""
@@ -49,20 +66,54 @@ class YardCrane(Crane):
             if carrier.there and (carrier.load is not None) == (carrier.task == "store"):
                 return self.serve_carrier(carrier)
         for truck in self.trucks:
-            if truck.load is not None and len(self.block) < self.capacity:
+            if truck.load is not None and self.level + truck.load.boxes <= self.capacity:
                 self.truck_in_hand = truck
                 return self.move(_TRUCK_SIDE_M, "pick_from_truck", self.cell(), "put_into_block")
-            if truck.load is None and self.reserve_import():
+            if truck.load is None and self.imports_here():
+                if self.buried():
+                    return self.dig()
+                self.reserve_import()
                 self.truck_in_hand = truck
                 return self.move(self.cell(), "pick_reserved", _TRUCK_SIDE_M, "put_on_truck")
         return []
 
     def serve_carrier(self, carrier: Carrier) -> list[Step]:
         """Store its box, or give it one for the ship."""
+        if carrier.task != "store" and self.buried():
+            return self.dig()
         self.carrier_in_hand = carrier
         if carrier.task == "store":
             return self.move(_CARRIER_SIDE_M, "pick_from_carrier", self.cell(), "put_into_block")
         return self.move(self.cell(), "pick_export", _CARRIER_SIDE_M, "put_on_carrier")
+
+    def buried(self) -> bool:
+        """Whether something stands on the box that is to be fetched; once that has gone it stands free."""
+        hit = not self.dug and len(self.block) > 1 and self.rng.random() < _BURIED
+        self.dug = False
+        return hit
+
+    def dig(self) -> list[Step]:
+        """One box from one cell of the block to another: a rehandle, no move that anybody has ordered."""
+        self.digs = self.dug = True
+        return self.move(self.cell(), "pick_above", self.cell(), "put_into_block")
+
+    def pick_above(self) -> bool:
+        """The box that stands in the way; any box of the block will do."""
+        self.load = self.unstack(-1)
+        return True
+
+    def count_move(self) -> None:
+        """A rehandle is counted beside the moves, not among them."""
+        if self.digs:
+            self.digs = False
+            self.rehandles += 1
+            self.values["rehandle-count"] = self.rehandles
+        else:
+            super().count_move()
+
+    def imports_here(self) -> bool:
+        """Whether there is a box that a truck may take."""
+        return any(slot.ready for slot in self.slots) or any(not one.leaves_by_ship for one in self.block)
 
     def cell(self) -> float:
         """The trolley position of some cell."""
@@ -96,14 +147,14 @@ class YardCrane(Crane):
         if self.load is not None and self.load.reefer and slot is not None:
             slot.plug(self.load)
         elif self.load is not None:
-            self.block.append(self.load)
+            self.stack(self.load)
         self.load = None
         return True
 
     def pick_export(self) -> bool:
         """The box that was promised to the carrier."""
         index = next(at for at, one in enumerate(self.block) if one.leaves_by_ship)
-        self.load = self.block.pop(index)
+        self.load = self.unstack(index)
         self.promised -= 1
         return True
 
@@ -115,17 +166,14 @@ class YardCrane(Crane):
         self.carrier_in_hand, self.load = None, None
         return True
 
-    def reserve_import(self) -> bool:
+    def reserve_import(self) -> None:
         """Set one box aside for the truck: from the rack when one is ready, else from the block."""
         slot = next((one for one in self.slots if one.ready), None)
         if slot is not None:
             self.taken = slot.unplug()
-            return True
-        index = next((at for at, one in enumerate(self.block) if not one.leaves_by_ship), None)
-        if index is None:
-            return False
-        self.taken = self.block.pop(index)
-        return True
+            return
+        index = next(at for at, one in enumerate(self.block) if not one.leaves_by_ship)
+        self.taken = self.unstack(index)
 
     def pick_reserved(self) -> bool:
         """Lock onto the box that was set aside."""
@@ -156,4 +204,4 @@ class YardCrane(Crane):
     def physics(self, dt_s: float, hoist_m_s: float, trolley_m_s: float) -> None:
         """Gantry and block on top."""
         super().physics(dt_s, hoist_m_s, trolley_m_s)
-        self.values |= {"gantry-position": self.gantry_m, "block-level": len(self.block)}
+        self.values |= {"gantry-position": self.gantry_m, "block-level": self.level}

@@ -20,10 +20,11 @@ SELECT DISTINCT ON (end_at, asset, by) asset, by, NOT actual BETWEEN quantiles[%
 
 -- latest: the newest issue of an asset, or the newest at or before an origin
 SELECT asset, by, origin_at, start_at, end_at, name, unit, centre, quantiles, adjusted_mean, adjusted, naive_error, maturity, actual
-  FROM forecast
- WHERE asset = ANY (%(assets)s) AND by = %(by)s
-   AND origin_at = (SELECT max(newest.origin_at) FROM forecast AS newest
-                     WHERE newest.asset = forecast.asset AND newest.by = %(by)s AND newest.origin_at <= %(origin)s)
+  FROM unnest(%(assets)s::text[]) AS wanted (of)
+ CROSS JOIN LATERAL (SELECT origin_at AS newest_at FROM forecast
+                      WHERE asset = wanted.of AND by = %(by)s AND origin_at <= %(origin)s
+                      ORDER BY origin_at DESC LIMIT 1) AS newest
+  JOIN forecast ON asset = wanted.of AND by = %(by)s AND origin_at = newest_at
  ORDER BY asset, start_at;
 
 -- accuracy: how right the forecasts of a time were, per asset, kind of period and days ahead

@@ -1,0 +1,90 @@
+"""How far the holes of one round of HistoryRead have come: what to ask for next, and what an answer settles. Pure.
+
+In: answers of the server, hole by hole. Out: the details of the next request, readings, and what became of the holes.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from edge.sources.opcua_history_answer import Answer
+from edge.sources.opcua_holes import Hole
+from edge.sources.opcua_library import Opaque, ua
+from twin.wire.reading import Gap, GapCause, GapState, Quality, Reading
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one hole of the round has come."""
+
+    hole: Hole
+    node: Opaque
+    continuation: bytes = b""
+    since_ns: int = 0  # where to go on when the server stopped at the number of values without a continuation point
+    more: bool = True
+    values: int = 0
+    before_start_ns: int = 0  # the last value before the server was started
+    reached: bool = False  # history holds the end of the hole
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a round has settled so far."""
+
+    readings: list[Reading] = field(default_factory=list[Reading])
+    settled: list[tuple[Hole, GapState, str]] = field(default_factory=list[tuple[Hole, GapState, str]])
+    more: list[Gap] = field(default_factory=list[Gap])
+
+
+def go_on(one: Progress, answer: Answer, asked: int) -> None:
+    """Whether there is more, and where."""
+    newest_ns = max((reading.source_ns for reading in answer.readings), default=0)
+    stopped_short = len(answer.readings) >= asked and one.since_ns < newest_ns < one.hole.to_ns
+    one.continuation = answer.continuation
+    one.more = bool(answer.continuation) or stopped_short
+    one.since_ns = max(one.since_ns, newest_ns)
+
+
+def take(one: Progress, answer: Answer, outcome: Outcome, started_ns: int) -> None:
+    """The values that lie in the hole; after the last of them, what became of it."""
+    hole = one.hole
+    for reading in answer.readings:
+        one.reached = one.reached or reading.source_ns >= hole.to_ns
+        if hole.from_ns < reading.source_ns < hole.to_ns:
+            one.values += 1
+            if reading.source_ns < started_ns:
+                one.before_start_ns = max(one.before_start_ns, reading.source_ns)
+            outcome.readings.append(reading._replace(quality=reading.quality | Quality.BACKFILLED))
+    if one.more:
+        return
+    if not one.values and not one.reached:
+        detail = f"{hole.detail}; the server's history holds nothing of it"
+        outcome.settled.append((hole, GapState.LOST, detail))
+        return
+    outcome.settled.append((hole, GapState.BACKFILLED, hole.detail))
+    if hole.from_ns < started_ns < hole.to_ns:
+        since_ns = max(hole.from_ns, one.before_start_ns)
+        detail = "the server did not run, so that its history is empty"
+        outcome.more.append(Gap((hole.handle,), since_ns, started_ns, GapCause.DEVICE_UNREACHABLE, detail))
+
+
+def raw_details(from_ns: int, to_ns: int, most: int) -> Opaque:
+    """Of one call: raw values of an interval, at most so many of each node."""
+    details = ua.ReadRawModifiedDetails()
+    details.IsReadModified = False
+    details.StartTime = _instant(from_ns)
+    details.EndTime = _instant(to_ns) + timedelta(microseconds=2)  # so that the value at the end itself comes, too
+    details.NumValuesPerNode = most
+    details.ReturnBounds = False
+    return details
+
+
+def wanted_value(one: Progress) -> Opaque:
+    """One node of a call."""
+    wanted = ua.HistoryReadValueId()
+    wanted.NodeId = one.node
+    wanted.ContinuationPoint = one.continuation or None
+    return wanted
+
+
+def _instant(time_ns: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_ns // 1000)
