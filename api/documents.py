@@ -175,6 +175,17 @@ class SignalValue(Document):
     fresh: bool
 
 
+class RiskNow(Document):
+    """The probability that a fault begins within a horizon, as it was said last."""
+
+    horizon: str = Field(description="shift, 24h or 7d", examples=["24h"])
+    p: float = Field(examples=[0.034])
+    low: float | None = Field(description="Lower end of the 90 % band")
+    high: float | None = Field(description="Upper end of the 90 % band")
+    calibrated: bool = Field(description="False: a prior that was never measured against failures")
+    at: Instant
+
+
 class AssetState(Document):
     """The live state of one asset; sites, areas and lines sum up what is below them."""
 
@@ -188,6 +199,7 @@ class AssetState(Document):
     freshness: Freshness
     findings: list[Finding]
     signals: dict[str, SignalValue] = Field(default={}, description="By name; absent when not asked for")
+    risks: list[RiskNow] = Field(default=[], description="Absent while no model has given a number")
     gateways: list[str] = Field(default=[], description="By which the last values came; of units, live only")
 
 

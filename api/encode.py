@@ -65,6 +65,11 @@ def bins_table(bins: Bins) -> Any:  # noqa: ANN401 – a pyarrow table
     )
 
 
+def chunk_table(chunk: Chunk) -> Any:  # noqa: ANN401 – a pyarrow table
+    """The columns of a chunk that is small enough for a table."""
+    return pa.table({"time": _times(chunk), "value": _values(chunk), "quality": pa.array(chunk.quality)})
+
+
 class CsvEncoder:
     """``time,value,quality`` with RFC 3339 times; a header line first. Only texts are quoted, and only when needed."""
 
@@ -112,8 +117,9 @@ class ArrowEncoder:
 
     def encode(self, chunk: Chunk) -> bytes:
         """One record batch."""
-        times = pa.array(chunk.time // 1_000).cast(pa.timestamp("us", "UTC"))
-        self._writer.write_batch(pa.record_batch([times, _values(chunk), pa.array(chunk.quality)], schema=self._schema))
+        self._writer.write_batch(
+            pa.record_batch([_times(chunk), _values(chunk), pa.array(chunk.quality)], schema=self._schema)
+        )
         return self._sink.take()
 
     def end(self) -> bytes:
@@ -156,6 +162,10 @@ class _Pieces:
         taken = b"".join(self._pieces)
         self._pieces.clear()
         return taken
+
+
+def _times(chunk: Chunk) -> Any:  # noqa: ANN401 – a pyarrow array
+    return pa.array(chunk.time // 1_000).cast(pa.timestamp("us", "UTC"))
 
 
 def _values(chunk: Chunk) -> Any:  # noqa: ANN401 – a pyarrow array

@@ -1,8 +1,9 @@
 """Q5: realised alarms against the budget, on noise without any fault, straight through `Engine.push`.
 
-10,000 signals in 1,000 assets of one area, 30 days, one value every five minutes (86 million samples; at 1 Hz it would
-be 26 thousand million): a block then is two samples, so on-delays of seconds play no part. Six kinds of noise, each a
-plant of its own; the first day, in which the tails are learnt, is part of the count.
+1,000 signals in 100 assets of one area, 12 days, one value every five minutes: a block then is two samples, so on-delays
+of seconds play no part. (`SIGNALS, DAYS = 10_000, 30` is the size of the goal; it takes hours of processor time.) Six
+kinds of noise, each a plant of its own; the first day, in which the tails are learnt, is part of the count. The seasonal
+signals are not told to be so in the plant model.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from tests.benchmark.bench_detect import START_NS, batch, engine_of
 from tests.benchmark.record import Result
 
 SUITE = "detect"
-SIGNALS, DAYS, PERIOD_S = 10_000, 30, 300
+SIGNALS, DAYS, PERIOD_S = 1_000, 12, 300
 PER_DAY = 86_400 // PERIOD_S
 BUDGET = 10.0
 KINDS = ("normal", "t3", "AR(.5)", "AR(.9)", "seasonal", "quantised")
@@ -58,14 +59,13 @@ def run(kind: str, signals: int, days: int, seed: int = 11) -> tuple[list[int], 
 
 def measure() -> list[Result]:
     """Alarms a day of each kind of noise."""
-    found: list[Result] = []
-    for kind in KINDS:
-        per_day, _ = run(kind, SIGNALS, DAYS)
-        realised = sum(per_day) / DAYS
-        found.append(
-            Result(
-                *(f"Q5-budget-{kind}", f"alarms a day on {kind} noise, {SIGNALS:,} signals, {DAYS} days", realised),
-                *("alarms/day", f"{BUDGET:g} ± 25 %", abs(realised / BUDGET - 1) <= 0.25),
-            )
-        )
-    return found
+    return [measure_kind(kind) for kind in KINDS]
+
+
+def measure_kind(kind: str) -> Result:
+    """Of one kind."""
+    per_day, _ = run(kind, SIGNALS, DAYS)
+    realised = sum(per_day) / DAYS
+    text = f"alarms a day on {kind} noise, {SIGNALS:,} signals, {DAYS} days; most on one day {max(per_day)}"
+    met = abs(realised / BUDGET - 1) <= 0.25
+    return Result(f"Q5-budget-{kind}", text, realised, "alarms/day", f"{BUDGET:g} ± 25 %", met)

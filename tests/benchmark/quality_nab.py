@@ -35,7 +35,9 @@ def _plant(period_s: float) -> Plant:
     whole = plant(10)
     (first, *_) = whole.signals
     signal = replace(first, low=None, high=None, period_s=period_s)
-    assets = tuple(replace(one, alarms_per_day=ALARMS_PER_DAY) for one in whole.assets)
+    assets = tuple(
+        replace(one, alarms_per_day=ALARMS_PER_DAY, signals=one.signals and (signal.path,)) for one in whole.assets
+    )
     return replace(whole, assets=assets, signals=(signal,))
 
 

@@ -54,7 +54,7 @@ class NumpyRule:
             r[name] = np.where(counts, np.where(same, r[name], moved), f(0))
             r[name + "_s"] = np.where(r[name] > 0, r[name + "_s"] + f(dt_s), f(0))
         level = np.maximum(r["up"], r["down"])
-        a = np.maximum(f(dt_s / (3600 + dt_s)), f(1) / (n + f(1)))
+        a = np.maximum(f(dt_s / (max(3600, 100 * dt_s) + dt_s)), f(1) / (n + f(1)))
         slowly = np.where(grown, f(0.1) * a, a)
         strange = np.abs(innovation)
         strange = np.where(grown, np.minimum(strange, f(4) * usual_sd), strange)

@@ -176,6 +176,21 @@ async def test_no_chunk_of_a_stream_exceeds_its_limit_however_dense_a_burst_is(
     assert len(chunks) < 200
 
 
+async def test_a_short_series_is_a_spreadsheet_and_a_long_one_is_told_how_to_come(
+    api: Api, store: Store, ids: dict[str, int]
+) -> None:
+    times, values = wave(40)
+    await commit(store, ids[CURRENT], times, values)
+    answer = await api.http.get(series_url(CURRENT), params={**around(3_000), "format": "xlsx"})
+    assert answer.headers["content-disposition"].endswith('.xlsx"')
+    assert answer.content.startswith(b"PK")
+    times, values = wave(5_001, SECOND // 10)
+    await commit(store, ids[CURRENT], times, values)
+    refused = await api.http.get(series_url(CURRENT), params={**around(3_000), "format": "xlsx"})
+    assert refused.status_code == 422
+    assert "parquet, which stream" in refused.json()["do"]
+
+
 async def test_json_of_too_many_rows_is_refused_with_the_ways_out(api: Api, store: Store, ids: dict[str, int]) -> None:
     times, values = wave(5_001)
     await commit(store, ids[CURRENT], times, values)
@@ -210,6 +225,22 @@ async def test_a_long_window_is_told_by_roll_ups(api: Api, store: Store, ids: di
     assert [float(row["value"]) for row in rows] == document["value"]
     answer = await api.http.get(series_url(CURRENT), params={**asked, "format": "arrow"})
     assert pa.ipc.open_stream(answer.content).read_all()["samples"].to_pylist() == document["samples"]
+
+
+async def test_what_was_known_at_an_instant_stays_available(api: Api, store: Store, ids: dict[str, int]) -> None:
+    times = START_NS + np.arange(10, dtype=np.int64) * SECOND
+    await commit(store, ids[CURRENT], times[::2], np.zeros(5))
+    await commit_texts(store, ids[ORDER], times[:1], ["early"])
+    async with store.database.connection() as connection:
+        (then,) = await (await connection.execute("SELECT clock_timestamp()")).fetchone() or ()
+    await commit(store, ids[CURRENT], times[1::2], np.ones(5))
+    await commit_texts(store, ids[ORDER], times[1:2], ["late"])
+    asked = {**around(60), "known_at": then.isoformat()}
+    assert (await api.http.get(series_url(CURRENT), params=asked)).json()["value"] == [0.0] * 5
+    assert (await api.http.get(series_url(ORDER), params=asked)).json()["value"] == ["early"]
+    answer = await api.http.get(series_url(CURRENT), params={**asked, "format": "csv"})
+    assert len(answer.text.splitlines()) == 6
+    assert (await api.http.get(series_url(CURRENT), params={**asked, "known_at": "now"})).json()["rows"] == 10
 
 
 async def test_where_samples_are_no_longer_kept_roll_ups_tell_of_short_windows_too(
@@ -310,6 +341,20 @@ async def test_an_absent_database_is_a_503_and_its_return_is_noticed() -> None:
                 return answer.status_code == 200
 
             await until(answers, deadline_s=30, what="answer after the database is back")
+
+
+async def test_what_judges_a_signal_is_told_with_version_and_reasons(api: Api, store: Store) -> None:
+    url = f"/v1/signals/{CURRENT}/detectors"
+    never = (await api.http.get(url)).json()
+    assert (never["stretches"], never["bank"], never["asked_for"]) == (None, None, None)
+    assert {"spike", "drift"} <= set(never["samples"])
+    report = {"chosen": ["sub-pca"], "by": "trial", "reasons": {"sub-pca": "found of made-up faults: spike 100%"}}
+    span = (START_NS, START_NS + SECOND)
+    version = await store.models.save("stretch", CURRENT, b"-", fitted_ns=START_NS, trained_ns=span, report=report)
+    await store.models.promote("stretch", CURRENT, version)
+    told = (await api.http.get(url)).json()["stretches"]
+    assert (told["version"], told["report"], told["fitted_at"]) == (version, report, rfc3339(START_NS))
+    assert (await api.http.get("/v1/signals/factory/nowhere/detectors")).status_code == 404
 
 
 async def test_the_whole_tree_is_told_as_it_was(api: Api, store: Store, ids: dict[str, int]) -> None:

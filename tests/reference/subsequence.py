@@ -42,3 +42,8 @@ def codebook_distance(values, words):
         )
         for i in range(len(values) - length + 1)
     ]
+
+
+def nearest_distance(values, pieces, length):
+    others = [piece[j : j + length] for piece in pieces for j in range(len(piece) - length + 1)]
+    return [min(distance(values[i : i + length], other) for other in others) for i in range(len(values) - length + 1)]

@@ -65,4 +65,5 @@ class Stream:
             return (1 + self.above(bin_of(ratio))) / (len(self.bins) + 1)
         beyond = (ratio - EDGES[k]) / scale
         left = math.exp(-beyond) if shape < 1e-6 else math.pow(1 + shape * beyond, -1 / shape)
-        return max(self.above(k) / len(self.bins) * left, 1e-30)
+        counted = self.above(bin_of(ratio) + 1) / (len(self.bins) + 1)
+        return max(self.above(k) / len(self.bins) * left, counted, 1e-30)

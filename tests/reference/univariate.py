@@ -92,7 +92,8 @@ def step(b: Baseline, gap_s, value, same, dt):  # noqa: C901 - the whole rule in
     b.down_s = min(b.down_s + dt, F(1e7)) if b.down > 0 else ZERO
     scores[DRIFT] = max(b.up, b.down)
 
-    weight = dt / (F(3600) + dt) if dt * F(n + 1) > F(3600) + dt else F(1) / F(n + 1)
+    memory = max(F(3600), F(100) * dt) + dt
+    weight = dt / memory if dt * F(n + 1) > memory else F(1) / F(n + 1)
     slowly = F(0.1) * weight if grown else weight
     strange = min(abs(innovation), F(4) * usual_sd) if grown else abs(innovation)
     fresh = follows and not same

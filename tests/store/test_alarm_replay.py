@@ -5,6 +5,7 @@ import random
 import uuid
 from contextlib import asynccontextmanager, suppress
 
+import numpy as np
 import orjson
 import pytest
 
@@ -189,3 +190,30 @@ async def test_a_new_normal_reaches_the_detectors_and_the_snapshot_knows_of_it(s
         kept_snapshot = await store.states.load_snapshot("monitor")
     assert after != before
     assert kept_snapshot == (committed.seq, after)
+
+
+async def test_a_false_alarm_becomes_a_normal_score_and_the_snapshot_knows_of_it(store):
+    ids = await store.plants.register(PLANT)
+    path = f"{SAW}/current"
+    rng = np.random.default_rng(1)
+    values = np.concatenate([rng.normal(20.0, 1.0, 720), np.full(12, 60.0) + rng.normal(0.0, 1.0, 12)])
+    rows = [(ids[path], T0 + n * S, float(value), 0) for n, value in enumerate(values)]
+    async with monitored(store, ids, clock=lambda: T0 + 900 * S) as (monitor, _):
+        await until(monitor.ready.is_set, "replay")
+        (committed,) = await store.samples.commit([admitted(rows, 1)])
+        await monitor.judge([committed])
+        spike = alarm_id(f"anomaly|{path}|spike")
+        known = monitor.alarms.book.alarms
+        await until(lambda: spike in known and known[spike].occurrence == 1, "the alarm")
+        tails = monitor.engine.state.blocks.tails
+        before = tails["blocks"].sum()
+        said = {"verdict": "false", "occurrence": None}
+        await store.actions.add(Order(uuid.uuid4(), ActionKind.VERDICT, str(spike), T0 + 800 * S, "Kim", "test", said))
+        await until(lambda: monitor.alarms.book.action == 1, "the verdict")
+        assert tails["blocks"].sum() == before + 1
+        assert await store.states.load_snapshot("monitor") == (committed.seq, monitor.engine.snapshot())
+        async with asyncio.timeout(30):
+            while not (normal := await store.alarms.called_false(T0, T0 + 10_000 * S)):
+                await asyncio.sleep(0.005)
+    finding = next(one for one in await store.findings.between(T0, T0 + 900 * S) if one.detector == "spike")
+    assert normal == {finding.id}

@@ -3,16 +3,27 @@
 import asyncio
 from contextlib import asynccontextmanager, suppress
 
+import numpy as np
+import pytest
+
 from tests.store.test_monitor_replay import publish_nothing, until
 from tests.unit.monitor_plant import SECOND, START_NS, batch
 from tests.unit.test_monitor_banks import PATH, PLANT, faulty, rows, values
 from twin.ingest.admit import Admitted
 from twin.learn.banks import fit_banks
+from twin.learn.stretches import fit_all_stretches
+from twin.monitor.engine import Engine
 from twin.monitor.run import Monitor, MonitorSettings
 from twin.state.model import Health
 
 SETTINGS = MonitorSettings(snapshot_every_s=0.05, tick_s=0.05, models_every_s=0.05)
 EVER = (0, 4_000_000_000 * 10**9)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Compiling is not what is waited for."""
+    Engine(PLANT, {signal.path: number for number, signal in enumerate(PLANT.signals)}).warm_up()
 
 
 def admitted(samples, ids, number):
@@ -60,12 +71,12 @@ async def test_a_fault_after_a_learnt_history_is_found_explained_and_survives_ki
         assert [one.detector for one in looked.findings if one.detector == "multivariate"] == ["multivariate"]
         assert looked.health is not Health.GOOD
         await monitor.save()
-        state = monitor.banks.snapshot()
+        state = monitor.judges.snapshot()
     async with monitored(store, ids) as monitor:  # killed and restored
-        assert monitor.banks.snapshot() == state
+        assert monitor.judges.snapshot() == state
         healthy = await committed(store, ids, rows(values(300, 6), begin_s=2_840), 200)
         await monitor.judge(healthy)
-        await until(lambda: monitor.banks.open(PATH) is None, "the end of the finding")
+        await until(lambda: monitor.judges.banks.open(PATH) == [], "the end of the finding")
         await monitor.save()
     (finding,) = [one for one in await store.findings.between(*EVER) if one.detector == "multivariate"]
     assert finding.until_ns is not None
@@ -86,4 +97,25 @@ async def test_a_newly_fitted_bank_is_taken_up_while_the_monitor_runs(store):
     async with monitored(store, ids) as monitor:
         await committed(store, ids, rows(values(2_400, 3)), 1)
         await fit_banks(PLANT, ids, store).run(START_NS + 2_500 * SECOND)
-        await until(lambda: monitor.banks.versions() == {PATH: 1}, "the model in use")
+        await until(lambda: monitor.judges.banks.versions() == {PATH: 1}, "the model in use")
+
+
+async def test_a_choice_of_stretches_is_kept_with_its_reasons_and_taken_up_and_a_restart_goes_on(store):
+    ids = await store.plants.register(PLANT)
+    wave = np.sin(2 * np.pi * np.arange(4_200) / 25)
+    noise = 0.05 * np.random.default_rng(1).standard_normal((4_200, 4))
+    frames = 10.0 + noise
+    frames[:, 0] += wave + 0.4 * np.sin(4 * np.pi * np.arange(4_200) / 25)
+    await committed(store, ids, rows(frames), 1)
+    told = await fit_all_stretches(PLANT, ids, store).run(START_NS + 4_300 * SECOND)
+    assert told.startswith("1 signals have detectors, 3 none"), told
+    (model,) = [one for one in await store.models.champions("stretch") if one.report["chosen"]]
+    assert model.subject == f"{PATH}/current"
+    assert model.report["by"] == "trial"
+    assert set(model.report["reasons"]) == {"sub-pca", "codebook", "left-profile"}
+    async with monitored(store, ids) as monitor:
+        assert monitor.judges.stretches.versions() == {model.subject: 1}
+        await monitor.save()
+        state = monitor.judges.snapshot()
+    async with monitored(store, ids) as monitor:  # killed and restored
+        assert monitor.judges.snapshot() == state

@@ -95,7 +95,7 @@ async def test_the_watermark_is_never_ahead_of_what_is_kept(store):
 async def test_a_snapshot_that_cannot_be_read_is_replaced_by_a_replay_of_everything(store):
     ids = await store.plants.register(PLANT)
     (committed,) = await store.samples.commit([admitted(random_rows(1, 500), 1)])
-    await store.states.save_snapshot("monitor", committed.seq, b"of a version that nobody remembers")
+    await store.states.save_snapshots(committed.seq, {"monitor": b"of a version that nobody remembers"})
     expected = Engine(PLANT, ids)
     expected.push(committed.batch, committed.seq)
     async with monitored(store, ids) as (monitor, _):

@@ -95,8 +95,8 @@ async def test_a_watermark_begins_at_zero(store):
 
 async def test_a_snapshot_replaces_the_older_one_only(store):
     assert await store.states.load_snapshot("site") is None
-    await store.states.save_snapshot("site", 7, b"\0new\xff")
-    await store.states.save_snapshot("site", 5, b"old")
+    await store.states.save_snapshots(7, {"site": b"\0new\xff"})
+    await store.states.save_snapshots(5, {"site": b"old"})
     assert await store.states.load_snapshot("site") == (7, b"\0new\xff")
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from tests.unit.monitor_plant import SECOND, START_NS, batch, make_ids, make_plant
 from twin.kernels.layout import ROWS, UNKNOWN_REGIME, hot_records
+from twin.kernels.tails import p_value
 from twin.monitor.engine import Engine
 from twin.monitor.hours import WeekHours
 from twin.plant.calendar import Calendar
@@ -47,6 +48,21 @@ def test_a_second_finding_names_the_one_before():
     later = [f for f in opened if f.id != opened[0].id]
     assert opened[0].evidence.earlier is None
     assert later[0].evidence.earlier == opened[0].id
+
+
+def test_what_an_operator_calls_false_is_no_longer_unlikely():
+    rng, one = np.random.default_rng(9), Engine(PLANT, IDS)
+    one.push(batch(samples(SAW, np.concatenate([rng.normal(20.0, 1.0, 3000), rng.normal(27.0, 0.5, 10)]))))
+    rows = one.state.blocks.tails.reshape(-1)
+    spike = int(np.flatnonzero(rows["blocks"])[0])
+    score, _ = one.state.alarming.last[SAW, 3]
+    before = p_value(rows[spike], score)
+    assert one.called_false("factory/hall/saw/current", "spike")
+    assert p_value(rows[spike], score) >= max(before, 1.0 / (int(rows[spike]["n"]) + 1))
+    assert not one.called_false("factory/hall/saw/current", "quality")
+    assert not one.called_false("factory/hall/nowhere", "spike")
+    again = Engine.restore(PLANT, IDS, one.snapshot())
+    assert again.state.alarming.last == one.state.alarming.last
 
 
 def test_a_drift_began_when_its_cusum_left_zero():

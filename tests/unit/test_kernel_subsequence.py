@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reference import subsequence as plain
-from twin.kernels.subsequence import codebook_distance, left_profile, new_profile, subspace_error
+from twin.kernels.subsequence import (
+    codebook_distance,
+    inverse_spreads,
+    left_profile,
+    nearest_distance,
+    new_profile,
+    subspace_error,
+)
 
 
 def profile_of(values, length, history, cuts=()):
@@ -90,3 +97,17 @@ def test_the_subspace_error_and_the_codebook_equal_their_plain_loops():
     assert out == pytest.approx(plain.subspace_error(values.tolist(), basis.tolist(), middle.tolist()))
     codebook_distance(values, words, out)
     assert out == pytest.approx(plain.codebook_distance(values.tolist(), words.tolist()))
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1_000), length=st.integers(4, 9), standing=st.booleans())
+def test_the_nearest_distance_equals_its_plain_loop(seed, length, standing):
+    rng = np.random.default_rng(seed)
+    values, pieces = rng.standard_normal(40).cumsum(), rng.standard_normal((3, 30))
+    if standing:
+        values[10:25] = values[10]
+        pieces[1] = 0.25
+    inverses, out = np.zeros((3, 31 - length)), np.zeros(41 - length)
+    inverse_spreads(pieces, length, inverses)
+    nearest_distance(values, pieces, inverses, length, out)
+    assert out == pytest.approx(plain.nearest_distance(values.tolist(), pieces.tolist(), length), abs=1e-6)

@@ -10,7 +10,10 @@ from tests.unit.monitor_plant import SECOND, START_NS, batch
 from twin.detect.frames import NO_STATE, UNKNOWN_STATE, Frames, framed
 from twin.detect.multivariate import AssetBank, from_bytes, to_bytes
 from twin.detect.multivariate_fit import fit_bank
-from twin.monitor.asset_banks import AssetBanks, Fitted
+from twin.monitor.asset_banks import Fitted
+from twin.monitor.engine import Engine
+from twin.monitor.frame_judges import FrameJudges
+from twin.monitor.spells import Event, Stream
 from twin.plant.calendar import Calendar
 from twin.plant.tree import Asset, Kind, Level, MachineState, Plant, Signal
 from twin.wire.reading import Quality
@@ -72,10 +75,14 @@ def rows(frames, begin_s=0, state=1.0):
 MODEL = AssetBank(PATH, tuple(f"{PATH}/{name}" for name in NAMES), 1.0, {1: fit_bank([values(3_000, 1)])})
 
 
+def judges():
+    return FrameJudges(PLANT, IDS, Engine(PLANT, IDS).state.alarming)
+
+
 def started():
-    banks = AssetBanks(PLANT, IDS)
-    assert banks.swap([Fitted(MODEL, 3)]) == []
-    return banks
+    found = judges()
+    assert found.banks.swap([Fitted(MODEL, 3)]) == []
+    return found
 
 
 def faulty(seed=5, count=240, at=150):
@@ -147,14 +154,14 @@ def test_an_unknown_machine_state_has_a_regime_of_its_own():
     assert NO_STATE != UNKNOWN_STATE
 
 
-def test_an_asset_with_one_measurement_has_no_frames():
+def test_only_an_asset_that_measures_something_has_frames():
     assert [one.asset for one in framed(PLANT)] == [PATH]
     assert framed(Plant("t", "T", "1", (), (), (), {}, {})) == []
 
 
 def test_a_broken_relation_is_told_with_the_signals_that_broke_it():
     opened = told(started(), rows(faulty()))
-    assert len(opened) == 1
+    assert len({one.id for one in opened}) == 1
     finding = opened[0]
     assert (finding.asset, finding.detector, finding.until_ns) == (PATH, "multivariate", None)
     assert finding.evidence.contributions[0].signal == f"{PATH}/flow"
@@ -166,9 +173,48 @@ def test_a_broken_relation_is_told_with_the_signals_that_broke_it():
     assert "Flow" in finding.message
 
 
+def test_what_gets_worse_is_told_again_under_the_same_id():
+    frames = faulty(count=400)
+    frames[240:, 1] -= 30.0
+    first, *again = told(started(), rows(frames))
+    assert again
+    assert {one.id for one in again} == {first.id}
+    assert again[-1].score >= 1.25 * first.score
+
+
+def test_a_finding_names_the_one_before_it():
+    frames = np.vstack([faulty(count=200), values(200, 6), faulty(count=240)])
+    found = told(started(), rows(frames))
+    ids = list(dict.fromkeys(one.id for one in found))
+    assert found[-1].evidence.earlier == ids[-2]
+
+
+def test_what_an_operator_calls_false_is_learnt_as_normal():
+    judging = started()
+    opened = told(judging, rows(faulty()))[-1]
+    (stream,) = judging.banks._streams.values()
+    blocks = int(stream.calibration.records["blocks"][0])
+    assert judging.called_false(opened.signal, "multivariate")
+    assert int(stream.calibration.records["blocks"][0]) == blocks + 1
+    assert stream.limit() > opened.score
+    assert not judging.called_false(opened.signal, "sub-pca")
+
+
+@pytest.mark.parametrize(("spent", "events"), [(False, [Event.OPENED]), (True, [])])
+def test_a_spent_budget_holds_back_what_is_merely_odd(spent, events):
+    alarming = Engine(PLANT, IDS).state.alarming
+    stream = Stream(PATH, 600, alarming)
+    stream.learn(5.0 + np.random.default_rng(1).exponential(1.0, 200))
+    odd = float(stream.calibration.limit([0], 1e-3)[0])
+    for budget in alarming.budgets if spent else ():
+        budget.balance, budget.bend = -20.0, -12.0
+    found = [event for _, event in stream.follow([5.0] * 20 + [odd] * 5, range(25))]
+    assert found == events
+
+
 def test_a_finding_ends_when_the_values_go_together_again():
     frames = np.vstack([faulty(count=200), values(200, 6)])
-    first, last = told(started(), rows(frames))
+    first, *_, last = told(started(), rows(frames))
     assert last.id == first.id
     assert START_NS + 198 * SECOND <= last.until_ns <= START_NS + 330 * SECOND
 
@@ -227,15 +273,15 @@ def test_a_new_version_is_taken_up_between_two_batches():
     banks = started()
     samples = rows(faulty())
     told(banks, samples[:300])
-    assert banks.swap([Fitted(from_bytes(to_bytes(MODEL)), 4)]) == []
+    assert banks.banks.swap([Fitted(from_bytes(to_bytes(MODEL)), 4)]) == []
     finding = told(banks, samples[300:])[0]
     assert finding.evidence.model == "mspc 4"
 
 
 def test_a_model_of_other_signals_is_refused_by_name():
     other = AssetBank(PATH, (f"{PATH}/current", f"{PATH}/flow"), 1.0, {})
-    assert AssetBanks(PLANT, IDS).swap([Fitted(other, 1)]) == [PATH]
+    assert judges().banks.swap([Fitted(other, 1)]) == [PATH]
 
 
 def test_without_a_model_there_is_silence():
-    assert told(AssetBanks(PLANT, IDS), rows(faulty())) == []
+    assert told(judges(), rows(faulty())) == []

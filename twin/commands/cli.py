@@ -14,6 +14,7 @@ import typer
 from twin.commands.alarms_cli import alarms_app
 from twin.commands.console import TWIN_YAML, Configuration, quiet, say, serve
 from twin.commands.edge_cli import edge_app
+from twin.commands.store_cli import store_app
 from twin.errors import ConfigError, Retryable
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(edge_app, name="edge")
 app.add_typer(alarms_app, name="alarms")
+app.add_typer(store_app, name="store")
 
 Error = TypeVar("Error", bound=BaseException)
 

@@ -16,9 +16,11 @@ from twin.learn.housekeeping import models_trim
 from twin.learn.job import Job, Outcome, Turn
 from twin.learn.kpi_buckets import kpi_buckets
 from twin.learn.outlook import outlook_of
+from twin.learn.retention import retention
 from twin.learn.risk_jobs import RiskStore, risk_score, risk_train
 from twin.learn.rollups import rollups
 from twin.learn.run import chosen, run_learn, run_once
+from twin.learn.stretches import fit_all_stretches
 from twin.plant.load import load_plant
 from twin.plant.tree import Plant
 from twin.store.connect import Store, open_store
@@ -40,10 +42,12 @@ def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, setting
         kpi_buckets(plant, KpiStore(store)),
         rollups(plant, signal_ids, store.rollups),
         fit_banks(plant, signal_ids, store),
+        fit_all_stretches(plant, signal_ids, store),
         risk_train(plant, risk, settings.risk),
         risk_score(plant, risk, settings.risk),
         *forecast_jobs(plant, store.production, _faults(store), store.forecasts),
         models_trim(store.models),
+        retention(store.retention, settings.store.retention),
     ]
     periods = settings.learn.period_s
     if unknown := sorted(set(periods) - {job.name for job in jobs}):

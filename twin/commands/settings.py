@@ -8,6 +8,7 @@ from pydantic import Field, PositiveFloat
 from api.northbound_settings import NorthboundSettings
 from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.learn.risk_settings import RiskSettings
+from twin.learn.store_settings import StoreSettings
 from twin.notify.settings import NotifySettings
 from twin.settings import Document, Secret, Settings
 from twin.state.alarm_policy import AlarmPolicy
@@ -38,6 +39,7 @@ class TwinSettings(Settings):
     alarms: AlarmPolicy = AlarmPolicy()
     notify: NotifySettings = NotifySettings()
     risk: RiskSettings = RiskSettings()
+    store: StoreSettings = StoreSettings()
     opcua: NorthboundSettings = NorthboundSettings()  # of `twin opcua`
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
 

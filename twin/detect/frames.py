@@ -24,6 +24,7 @@ SETTLE_FRAMES = 10
 """After a change of regime or a gap; they are neither judged nor learnt from."""
 
 LEAST_SIGNALS = 2
+"""Fewer measurements cannot be compared with each other."""
 _HOLD_LEAST_S, _HOLD_PERIODS = 30.0, 10.0  # more silence than this breaks a series, as in `twin.monitor.plan`
 _SLOW_S = 2.0  # assets whose signals come more slowly get frames of ten seconds
 _ROOM = 1 << 14  # frames at once
@@ -31,7 +32,7 @@ _ROOM = 1 << 14  # frames at once
 
 @dataclass(frozen=True, slots=True)
 class Framed:
-    """An asset that has frames: two measurements or more."""
+    """An asset that has frames: it measures something."""
 
     asset: str  # path
     signals: tuple[str, ...]  # paths of its measurements, the order of a row
@@ -55,7 +56,7 @@ def framed(plant: Plant) -> list[Framed]:
     for asset in plant.assets:
         measured = [plant.signal(path) for path in asset.signals if plant.signal(path).kind == Kind.MEASUREMENT]
         used = [one for one in measured if one.role is None]
-        if len(used) >= LEAST_SIGNALS:
+        if used:
             slow = float(np.median([one.period_s for one in used])) > _SLOW_S
             paths = tuple(one.path for one in used)
             found.append(Framed(asset.path, paths, 10.0 if slow else 1.0, _state_of(plant, asset) is not None))

@@ -10,22 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.detect.subsequence import Codebook, LeftProfile, StretchDetector, SubPca, period_of
+from twin.detect.subsequence import FITS, Scorer, StretchModel, period_of
 from twin.errors import Rejected
 
 Floats = NDArray[np.float64]
 
 QUANTILE = 0.999  # of the scores of clean history: the limit in the trial
 TRIALS = 6  # of each kind of fault
+MOST = 14_400  # samples of the history that a choice is made by, the newest ones
 LEAST_RECALL, LEAST_STABILITY = 0.5, 0.5
 _FIT_SHARE = 0.5
 _LEAST_LENGTHS = 40  # of stretches, before there is anything to choose by
-
-DETECTORS: Mapping[str, Callable[[Floats, int], StretchDetector]] = {
-    "sub-pca": SubPca,
-    "codebook": Codebook,
-    "left-profile": LeftProfile,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +99,12 @@ def choose(history: Floats, *, seed: int = 0) -> Choice:
     Raises:
         Rejected: `too-few-samples`.
     """
-    length = period_of(history)
-    if len(history) < _LEAST_LENGTHS * length:
+    newest = history[-MOST:]
+    length = period_of(newest)
+    if len(newest) < _LEAST_LENGTHS * length:
         need = _LEAST_LENGTHS * length
-        raise Rejected("too-few-samples", f"{len(history)} samples, {need} are needed for stretches of {length}")
-    trials = tuple(_try(name, history, length, seed) for name in DETECTORS)
+        raise Rejected("too-few-samples", f"{len(newest)} samples, {need} are needed for stretches of {length}")
+    trials = tuple(_try(name, newest, length, seed) for name in FITS)
     good = [one for one in trials if one.mean >= LEAST_RECALL and one.stability >= LEAST_STABILITY]
     best = sorted(good, key=lambda one: (-one.mean, one.detector))[:2]
     return Choice(length, tuple(one.detector for one in best), trials, {one.detector: _reason(one) for one in trials})
@@ -123,34 +119,27 @@ def _reason(trial: Trial) -> str:
 def _try(name: str, history: Floats, length: int, seed: int) -> Trial:
     half = int(len(history) * _FIT_SHARE)
     first, second = history[:half], history[half:]
-    limits = [_limit(name, first, second, length), _limit(name, second, first, length)]
-    rng = np.random.default_rng(seed)
-    recall = {kind: _recall(name, (first, second), length, limits[0], make, rng) for kind, make in FAULTS.items()}
+    model = FITS[name](first, length)
+    limits = [_limit(model, second), _limit(FITS[name](second, length), first)]
+    rng, size = np.random.default_rng(seed), float(first.std())
+    recall = {
+        kind: _recall(model, second, limits[0], lambda one, make=make: make(one, size, rng))
+        for kind, make in FAULTS.items()
+    }
     return Trial(name, recall, min(limits) / max(*limits, 1e-12))
 
 
-def _limit(name: str, fitted: Floats, clean: Floats, length: int) -> float:
-    score = DETECTORS[name](fitted, length).score(clean)
-    return float(np.nanquantile(score, QUANTILE))
+def _limit(model: StretchModel, clean: Floats) -> float:
+    return float(np.nanquantile(Scorer(model).score(clean), QUANTILE))
 
 
-def _recall(
-    name: str,
-    halves: tuple[Floats, Floats],
-    length: int,
-    limit: float,
-    make: Callable[[Floats, float, np.random.Generator], Floats],
-    rng: np.random.Generator,
-) -> float:
-    first, second = halves
-    size, hits, values = float(first.std()), 0, second.copy()
-    places: list[int] = []
-    room = len(second) // TRIALS
+def _recall(model: StretchModel, clean: Floats, limit: float, spoil: Callable[[Floats], Floats]) -> float:
+    """The share of made-up faults that are found, at places spread evenly over the clean history."""
+    length = model.length
+    hits, room = 0, len(clean) // TRIALS
     for trial in range(TRIALS):
-        at = trial * room + int(rng.integers(length, max(room - 2 * length, length + 1)))
-        values[at : at + length] = make(second[at : at + length], size, rng)
-        places.append(at)
-    score = DETECTORS[name](first, length).score(values)
-    for at in places:
-        hits += bool(np.nanmax(score[at : at + 2 * length]) > limit)
+        at = trial * room + (room - length) // 2
+        values = clean[at - length : at + 2 * length].copy()
+        values[length : 2 * length] = spoil(values[length : 2 * length])
+        hits += bool(np.nanmax(Scorer(model).score(values)[length:]) > limit)
     return hits / TRIALS

@@ -30,6 +30,7 @@ PROVISIONAL_BLOCKS = (1, 3, 3, 12, 3)  # that must have been seen
 PROVISIONAL_FACTOR = 1.5  # above the greatest score seen
 COMMISSION_BLOCKS = 36  # 6 h; until then the slow mean is what the signal was commissioned with
 BLOCKS_MAX = F(1.0e6)
+COUNTED = 2.0  # times its limit: a score beyond it is counted as no more than this
 NEXT_ROW = np.uint64(LANES)
 
 
@@ -66,7 +67,7 @@ def end_block(exact_i: Record, hot: Hot, at: np.uint64, config_i: Record, tails:
             oddest = min(oddest, p_value(tail, greatest))
         if not known:
             tail["scale"] = max(float(tail["scale"]), greatest)  # no tail yet: the greatest one so far
-        observe(tail, min(greatest, before))  # what went beyond its limit counts as having reached it
+        observe(tail, min(greatest, COUNTED * before))
         fitted = int(tail["n"])
         if fitted < 4 * KNOWN_BLOCKS or fitted % 16 == 0:
             hot[place + LIMIT_SPIKE] = F(new_limit(tail, k, int(blocks), float(config_i["level"])))
@@ -75,6 +76,16 @@ def end_block(exact_i: Record, hot: Hot, at: np.uint64, config_i: Record, tails:
     exact_i["oddest"] = oddest if oddest <= 1.0 else np.nan
     if blocks <= F(COMMISSION_BLOCKS):
         hot[at + COMMISSIONED] = hot[at + SLOW_MEAN]
+
+
+@compiled
+def end_episode(hot: Hot, at: np.uint64, tail: Record, k: int, peak: float) -> None:
+    """An episode of detector FIRST_SCORED + k ends: it counts as one block, however long it was.
+
+    Most episodes that begin are noise that the budget does not tell: a tail that leaves out every one of them would be
+    lighter than the signal's.
+    """
+    observe(tail, min(peak, COUNTED * float(hot[at + LIMIT_SPIKE + np.uint64(k) * NEXT_ROW])))
 
 
 @inlined

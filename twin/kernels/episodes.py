@@ -4,8 +4,8 @@ In: the bits of `univariate.step` for one sample. Out: rows of `layout.REPORT`, 
 clearly worse, or closes.
 """
 
-from twin.kernels.blocks import chance
-from twin.kernels.compiled import compiled
+from twin.kernels.blocks import chance, end_episode, tail_row
+from twin.kernels.compiled import compiled, inlined
 from twin.kernels.layout import (
     CLOSED,
     DETECTORS,
@@ -19,6 +19,7 @@ from twin.kernels.layout import (
     Record,
     Records,
 )
+from twin.kernels.regimes import place
 from twin.kernels.univariate import FREEZING, THAWED
 
 # By detector: quality, range, flatline, spike, drift, jump, creep, noise.
@@ -26,8 +27,23 @@ STREAK = (3, 3, 1, 3, 5, 2, 5, 5)  # samples in a row
 ON_NS = tuple(int(on_s * 1e9) for on_s in (10, 5, 60, 5, 10, 0, 60, 30))  # and lasting so long
 FREEZE_MAX_NS = 4 * 3_600_000_000_000  # after that the new level is learnt, the finding stays until it fits
 WORSE = 1.25  # times the score that was told
+FREEZES = 0.01  # of the p-value at which an episode may begin: from there on it is not learnt from
 
 Scores = tuple[Float, Float, Float, Float, Float, Float, Float, Float]
+
+
+@inlined
+def freeze(flags: int, what: int, k: int, odd: bool) -> int:
+    """Whether the baseline stands still from now on; flags of the signal, `odd` as this episode of detector k is.
+
+    One that merely may be told goes on being learnt from: on noise these are a hundred times as many as are told, and a
+    baseline that stands still beside a signal that does not makes a fault of each.
+    """
+    if what == OPENED and (odd or k < FIRST_SCORED):
+        return flags & ~THAWED
+    if what == OPENED and (flags & FREEZING & ~(1 << k)) == 0:
+        return flags | THAWED
+    return flags & ~THAWED if what == RAISED and odd else flags
 
 
 @compiled
@@ -87,6 +103,9 @@ def advance(  # noqa: C901 - one state machine
             elif time - int(episode["last_bad"]) >= off_ns:
                 flags &= ~(1 << k)
                 what = CLOSED
+                if k >= FIRST_SCORED and (flags & THAWED) == 0:
+                    tail = blocks.tails[tail_row(exact_i, config_i)][k - FIRST_SCORED]
+                    end_episode(blocks.hot, place(signal), tail, k - FIRST_SCORED, float(episode["peak"]))
         else:
             flags &= ~(1 << (k + DETECTORS))
         if what != 0:
@@ -101,7 +120,10 @@ def advance(  # noqa: C901 - one state machine
             report["value"] = exact_i["value"]
             report["centre"] = baseline[0]
             report["spread"] = baseline[1]
-            report["p"] = chance(blocks, exact_i, config_i, k, float(episode["peak"]))
+            p = chance(blocks, exact_i, config_i, k, float(episode["peak"]))
+            report["p"] = p
+            odd = p <= FREEZES * float(config_i["level"]) or p >= 1.0
+            flags = freeze(flags, what, k, odd and time - int(episode["began"]) < FREEZE_MAX_NS)
             report["side"] = side[max(k - FIRST_SCORED, 0)]
             report["regime"] = exact_i["regime"]
             used += 1

@@ -232,6 +232,49 @@ def codebook_distance(values: NDArray[np.float64], words: NDArray[np.float64], o
 
 
 @compiled
+def inverse_spreads(pieces: NDArray[np.float64], length: int, out: NDArray[np.float64]) -> None:
+    """out [r, n] = 1 / standard deviation of each stretch of pieces [r, n + m - 1]; 0 where nothing moves."""
+    for row in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            inverse = _moments(pieces[row, j : j + length])[1] * np.sqrt(float(length))
+            out[row, j] = inverse if inverse < 1.0 / np.sqrt(_LEAST_VARIANCE) else 0.0
+
+
+@compiled
+def add_product(total: NDArray[np.float64], factor: float, values: NDArray[np.float64]) -> None:
+    """total [n] += factor · values [n]; a loop of its own, so that it packs."""
+    for j in range(total.shape[0]):
+        total[j] += factor * values[j]
+
+
+@compiled
+def nearest_distance(
+    values: NDArray[np.float64],
+    pieces: NDArray[np.float64],
+    inverses: NDArray[np.float64],
+    length: int,
+    out: NDArray[np.float64],
+) -> None:
+    """Distance of each z-normalised stretch of `values` to the nearest one of a fixed history.
+
+    values [n]; pieces [r, s + m - 1] of the history, inverses [r, s] see `inverse_spreads`; out [n - m + 1].
+    """
+    stretch, alike = np.zeros(length), np.zeros(inverses.shape[1])
+    for i in range(out.shape[0]):
+        normalise(values[i : i + length], stretch)
+        own = _product(stretch, stretch)
+        least = np.inf
+        for row in range(inverses.shape[0]):
+            alike[:] = 0.0
+            for k in range(length):
+                add_product(alike, stretch[k], pieces[row, k : k + inverses.shape[1]])
+            for j in range(inverses.shape[1]):
+                other = float(length) if inverses[row, j] > 0.0 else 0.0
+                least = min(least, own + other - 2.0 * alike[j] * inverses[row, j])
+        out[i] = np.sqrt(max(least, 0.0))
+
+
+@compiled
 def normalise(values: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """out [m] = (values - mean) / standard deviation; zeros where nothing moves."""
     length = values.shape[0]

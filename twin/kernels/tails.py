@@ -103,6 +103,12 @@ def observe(tail: Record, greatest: float) -> None:
 
 
 @compiled
+def counted(tail: Record, k: int) -> float:
+    """The share of blocks that have surely reached more than a score in bin k: no tail says less."""
+    return float(tail["above"][k + 1]) / (float(tail["n"]) + 1.0) if k + 1 < TAIL_BINS else 0.0
+
+
+@compiled
 def p_value(tail: Record, score: float) -> float:
     """The chance that a block without a fault reaches `score`; 1 while too few blocks are known."""
     n = int(tail["n"])
@@ -116,7 +122,8 @@ def p_value(tail: Record, score: float) -> float:
         return (1.0 + float(tail["above"][bin_of(ratio)])) / (n + 1.0)
     shape, scale = float(tail["shape"]), float(tail["scale"])
     exponent = -beyond / scale if shape < 1e-6 else -math.log(1.0 + shape * beyond / scale) / shape
-    return max(float(tail["above"][k]) / n * math.exp(max(exponent, -80.0)), LEAST_P)
+    fitted = float(tail["above"][k]) / n * math.exp(max(exponent, -80.0))
+    return max(fitted, counted(tail, bin_of(ratio)), LEAST_P)
 
 
 @compiled
@@ -134,9 +141,10 @@ def limit(tail: Record, p: float) -> float:
         return EDGES[k] * unit
     shape, scale = float(tail["shape"]), float(tail["scale"])
     fall = math.log(reached / p)
-    if shape < 1e-6:
-        return (EDGES[k] + scale * fall) * unit
-    return (EDGES[k] + scale / shape * (math.exp(shape * fall) - 1.0)) * unit
+    fitted = scale * fall if shape < 1e-6 else scale / shape * (math.exp(shape * fall) - 1.0)
+    while counted(tail, k) > p:
+        k += 1
+    return max(EDGES[int(tail["threshold"])] + fitted, EDGES[k]) * unit
 
 
 @compiled

@@ -57,7 +57,7 @@ from twin.kernels.layout import (
 F = np.float32
 ZERO, ONE, TWO, HALF = F(0), F(1), F(2), F(0.5)  # a plain literal would widen the arithmetic
 
-TAU_S = F(3600)  # memory of mean and variance
+TAU_S = F(3600)  # memory of mean and variance, or WARM_N samples where these take longer
 SLOW = F(0.1)  # the slow mean and the usual noise move this much slower
 FAST = F(12)  # the present noise this much faster
 WARM_N = F(100)  # samples of this regime before anything is judged
@@ -208,7 +208,7 @@ def infer(
 
     # at first the plain mean of all samples
     n1 = n0 + ONE
-    memory_s = TAU_S + dt_s
+    memory_s = max(TAU_S, WARM_N * dt_s) + dt_s
     forgets = dt_s * n1 > memory_s
     a = (dt_s if forgets else ONE) / (memory_s if forgets else n1)
     slowly = SLOW * a if grown else a

@@ -7,9 +7,10 @@ what was written is taken up again, and batches behind it change the same alarms
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import numpy as np
 import orjson
@@ -24,7 +25,7 @@ from twin.samples import SampleBatch
 from twin.state.alarm_book import AlarmBook
 from twin.state.alarm_document import scope_document
 from twin.state.alarm_memory import rest, restored
-from twin.state.alarm_model import Action, ActionKind, AlarmTransition, RiskLevel
+from twin.state.alarm_model import Action, ActionKind, AlarmKind, AlarmTransition, RiskLevel, Verdict
 from twin.state.alarm_policy import AlarmPolicy
 from twin.state.alarm_rules import GATEWAYS, Rules
 from twin.state.alarm_watch import LimitWatch
@@ -40,7 +41,13 @@ PUBLISH_EVERY_S = 0.2
 _TRY_AGAIN_S = 1.0
 
 Send = Callable[[str, bytes], Awaitable[bool]]
-NewNormal = Callable[[Action], Awaitable[None]]
+
+
+class Learning(NamedTuple):
+    """What operators teach the detectors."""
+
+    new_normal: Callable[[Action], Awaitable[None]]
+    called_false: Callable[[str, str], Awaitable[None]]  # signal path, detector: of its newest finding
 
 
 class AlarmDesk:
@@ -66,11 +73,11 @@ class AlarmDesk:
         self._take_book(restored(self._rules, kept.states, kept.rest))
         self.seq = kept.seq
 
-    async def begin(self, state: TwinState, now_ns: int) -> None:
-        """After the replay: end what has no rule any more, and agree with the findings that are open."""
+    async def begin(self, state: TwinState, findings: Iterable[Finding], now_ns: int) -> None:
+        """After the replay: end what has no rule any more; agree with what is open in the state and with `findings`."""
         async with self._lock:
             self._told += self.book.retire(now_ns)
-            self._told += self._sources.reconcile(state.findings.values(), now_ns)
+            self._told += self._sources.reconcile([*state.findings.values(), *findings], now_ns)
             self._sources.start(now_ns)
             for node, health in (self._heard or {}).items():
                 self._told += self._sources.gateway(node, health, now_ns)
@@ -118,7 +125,7 @@ class AlarmDesk:
             self._told += self._sources.silence(state, now_ns)
             await self._keep()
 
-    async def follow(self, actions: OperatorActions, new_normal: NewNormal) -> None:
+    async def follow(self, actions: OperatorActions, learning: Learning) -> None:
         """Do what operators ask for, each as soon as it is kept; never returns."""
         backoff = Backoff(most_s=5.0)
         while True:
@@ -126,7 +133,7 @@ class AlarmDesk:
                 async with aclosing(actions.follow(self.book.action)) as following:
                     async for action in following:
                         backoff.reset()
-                        await self._act(action, new_normal)
+                        await self._act(action, learning)
             except Retryable as away:
                 if backoff.fresh:
                     _log.warning("operators' actions wait: %s", away)
@@ -148,9 +155,12 @@ class AlarmDesk:
         self._unshown.update(self._scopes)
         self._wake.set()
 
-    async def _act(self, action: Action, new_normal: NewNormal) -> None:
-        if action.kind is ActionKind.NEW_NORMAL and action.id > self.book.action:
-            await new_normal(action)
+    async def _act(self, action: Action, learning: Learning) -> None:
+        if action.id > self.book.action:
+            if action.kind is ActionKind.NEW_NORMAL:
+                await learning.new_normal(action)
+            elif (false := called_false(self.book, action)) is not None:
+                await learning.called_false(*false)
         async with self._lock:
             self._told += self.book.act(action)
             await self._keep(always=True)
@@ -184,3 +194,16 @@ class AlarmDesk:
         self._sources = SourceWatch(book, self._signal_ids)
         for state in book.alarms.values():
             self._watch.note(state)
+
+
+def called_false(book: AlarmBook, action: Action) -> tuple[str, str] | None:
+    """The signal and detector whose newest finding this action calls false; None when it says anything else."""
+    try:
+        state = book.alarms.get(UUID(action.target))
+    except ValueError:
+        return None
+    if action.kind is not ActionKind.VERDICT or action.detail.get("verdict") != Verdict.FALSE or state is None:
+        return None
+    kind, source, name = state.key.split("|")
+    newest = int(action.detail.get("occurrence") or state.occurrence) == state.occurrence > 0
+    return (source, name) if kind == AlarmKind.ANOMALY and newest else None

@@ -12,9 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.detect.budget import AreaBudget
+from twin.detect.explain import NAMES
 from twin.kernels.entry import events
-from twin.kernels.layout import COUNTER, REPORT, ROWS, VERSION, Columns, Model, empty_blocks, hot_records
+from twin.kernels.episodes import WORSE
+from twin.kernels.layout import (
+    COUNTER,
+    FIRST_SCORED,
+    REPORT,
+    ROWS,
+    SCORED,
+    VERSION,
+    Columns,
+    Model,
+    empty_blocks,
+    hot_records,
+)
 from twin.kernels.regimes import enter_product, new_normal
+from twin.kernels.tails import observe_all
 from twin.monitor.hours import WeekHours
 from twin.monitor.plan import make_plan
 from twin.monitor.snapshot import limits_hash, pack, unpack
@@ -25,6 +39,7 @@ from twin.state.model import Finding, Transition
 from twin.state.twin import TwinState, changed_assets, fold, fold_texts
 from twin.throughput.shifts import ShiftBounds
 
+_DETECTORS = {name: number for number, name in NAMES.items()}
 _REPORTS = 65_536  # the kernel stops when they are nearly full and is called again; untouched ones take no memory
 
 
@@ -140,6 +155,23 @@ class Engine:
         for number, signal in sorted(self._plan.signals.items()):
             if signal.path in paths and signal.kind == Kind.MEASUREMENT:
                 new_normal(number, at_ns, self.state.blocks, self._model())
+
+    def called_false(self, path: str, detector: str) -> bool:
+        """An operator says that the newest finding of this detector on this signal was no fault: its score is normal.
+
+        It counts as a block in which the score was greater still, so that no tail calls it less likely than that; like
+        every block it is forgotten in time. False when there is no such finding. Take a snapshot afterwards.
+        """
+        number, k = self.state.signal_ids.get(path, -1), _DETECTORS.get(detector, -1)
+        known = self.state.alarming.last.get((number, k))
+        if known is None:
+            return False
+        score, regime = known
+        config = self._plan.config[number]
+        row = int(config["regime_start"]) + (regime if int(config["regimes"]) > 1 else 0)
+        tails = self.state.blocks.tails.reshape(-1)
+        observe_all(tails, np.array([row * SCORED + k - FIRST_SCORED]), np.array([WORSE * score]))
+        return True
 
     def _enter_products(self, texts: set[int]) -> None:
         """A text that names a machine's product has changed: its measurements change baseline before the samples."""

@@ -39,8 +39,8 @@ class Findings(Protocol):
 class States(Protocol):
     """Snapshots of the engine."""
 
-    async def save_snapshot(self, key: str, seq: int, state: bytes) -> None:
-        """Replace the snapshot of `key`."""
+    async def save_snapshots(self, seq: int, states: Mapping[str, bytes]) -> None:
+        """Replace the snapshot of each key, all of them or none."""
         ...
 
     async def load_snapshot(self, key: str) -> tuple[int, bytes] | None:
@@ -48,8 +48,8 @@ class States(Protocol):
         ...
 
 
-class StoredBank(Protocol):
-    """A version of an asset's fitted bank."""
+class StoredModel(Protocol):
+    """A version of a fitted model."""
 
     @property
     def version(self) -> int: ...  # noqa: D102
@@ -60,8 +60,12 @@ class StoredBank(Protocol):
 class Models(Protocol):
     """Fitted models."""
 
-    async def champions(self, kind: str) -> Sequence[StoredBank]:
-        """The model in use of every subject."""
+    async def versions(self, kind: str) -> Mapping[str, int]:
+        """The version in use of every subject."""
+        ...
+
+    async def champion(self, kind: str, subject: str) -> StoredModel | None:
+        """The model in use of one subject."""
         ...
 
 

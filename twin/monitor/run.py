@@ -16,17 +16,17 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from twin.detect.multivariate import KIND, from_bytes
 from twin.errors import Rejected
-from twin.monitor.alarm_desk import AlarmDesk
-from twin.monitor.asset_banks import AssetBanks, Fitted
+from twin.monitor.alarm_desk import AlarmDesk, Learning
 from twin.monitor.engine import Engine, Judged
 from twin.monitor.feed import Feed
+from twin.monitor.frame_judges import FrameJudges
+from twin.monitor.new_models import NewModels
 from twin.monitor.patience import patiently
 from twin.monitor.ports import CommittedBatch, MonitorStore, Publish
 from twin.plant.tree import Plant
 from twin.samples import SampleBatch
-from twin.state.alarm_model import Action
+from twin.state.alarm_model import Action, RiskLevel
 from twin.state.alarm_policy import AlarmPolicy
 from twin.state.freshness import GatewayStatus, gateway_status
 from twin.state.gateway import gateway_problems
@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 _INLINE = 20_000  # samples; below this a batch takes less time than a thread hop plus its wait is worth
 _REPLAY_BATCHES = 500
+_HORIZONS = {"24h": 1, "7d": 2}  # behind the shift
 _REPLAY_ROWS = 200_000
 
 
@@ -84,9 +85,12 @@ class Monitor:
         self._gateways: dict[str, GatewayStatus] = {}
         self._busy = asyncio.Lock()  # the kernel may be writing the blocks in a thread
         self._unsettled = asyncio.Lock()  # batches are judged whose findings are not kept yet
+        self._saving = asyncio.Lock()  # an older snapshot is never written over a newer one
         self._saved_seq = -1
+        self._risks: dict[str, tuple[RiskLevel, ...]] = {}  # by asset
+        self._models = NewModels(store.models)
         self.engine: Engine = Engine(plant, signal_ids)
-        self.banks: AssetBanks = AssetBanks(plant, signal_ids)
+        self.judges: FrameJudges = FrameJudges(plant, signal_ids, self.engine.state.alarming)
         self.ready: asyncio.Event = asyncio.Event()
         self.feed: Feed = Feed(
             plant,
@@ -113,11 +117,18 @@ class Monitor:
         """The state of one asset now."""
         async with self._busy:
             state = view(self.engine.state, path, self._clock(), self._gateways)
-            found = self.banks.open(path)
-        if found is None:
-            return state
-        health = Health.WARNING if state.health is Health.GOOD else state.health
-        return replace(state, findings=(*state.findings, found), health=health)
+            found = self.judges.open(path)
+        health = Health.WARNING if found and state.health is Health.GOOD else state.health
+        risks = self._risks.get(path, ())
+        return replace(state, findings=(*state.findings, *found), health=health, risks=risks)
+
+    async def assess(self, levels: list[RiskLevel]) -> None:
+        """The risk models have spoken: in the state of their assets from now on, and perhaps an alarm."""
+        for level in levels:
+            others = [one for one in self._risks.get(level.asset, ()) if one.horizon != level.horizon]
+            self._risks[level.asset] = tuple(sorted([*others, level], key=lambda one: _HORIZONS.get(one.horizon, 0)))
+        self.feed.changed(self._risks.keys() & {level.asset for level in levels if self._plant.has_asset(level.asset)})
+        await self.alarms.assess(levels)
 
     async def run(self) -> None:
         """Restore, replay, then run until cancelled."""
@@ -126,11 +137,10 @@ class Monitor:
         )
         await asyncio.to_thread(self.engine.warm_up)
         await self._take_models()
-        await self._restore_banks()
         await self._restore()
         await self.alarms.restore()
         await self._replay()
-        await self.alarms.begin(self.engine.state, self._clock())
+        await self.alarms.begin(self.engine.state, self.judges.all_open(), self._clock())
         self.ready.set()
         self.alarms.show_all()
         self.feed.changed(asset.path for asset in self._plant.assets)
@@ -140,7 +150,10 @@ class Monitor:
             tasks.create_task(self._ticks(), name="monitor: ticks")
             tasks.create_task(self._new_models(), name="monitor: models")
             tasks.create_task(self.feed.run(), name="monitor: feed")
-            tasks.create_task(self.alarms.follow(self._store.actions, self._new_normal), name="monitor: actions")
+            tasks.create_task(
+                self.alarms.follow(self._store.actions, Learning(self._new_normal, self._called_false)),
+                name="monitor: actions",
+            )
             tasks.create_task(self.alarms.publish(self._clock), name="monitor: alarms")
 
     async def _new_models(self) -> None:
@@ -149,41 +162,42 @@ class Monitor:
             await self._take_models()
 
     async def _take_models(self) -> None:
-        fitted: list[Fitted] = []
-        for stored in await patiently(lambda: self._store.models.champions(KIND)):
-            try:
-                fitted.append(Fitted(await asyncio.to_thread(from_bytes, stored.params), stored.version))
-            except Rejected as refused:
-                _log.warning("a fitted bank is not used: %s", refused)
-        async with self._busy:
-            refused_assets = self.banks.swap(fitted)
+        banks, lines = await self._models.banks(), await self._models.stretches()
+        if not banks and not lines:
+            return
+        async with self._unsettled:
+            async with self._busy:
+                refused_assets = self.judges.banks.swap(banks)
+                ended = self.judges.stretches.swap(lines)
+            if ended:
+                await self._keep(self.engine.state.seq, ended, ())
         for asset in refused_assets:
             _log.info("the bank of %s was fitted to other signals than the plant has; twin learn fits it anew", asset)
 
-    async def _restore_banks(self) -> None:
-        saved = await patiently(lambda: self._store.states.load_snapshot(self._banks_key))
-        if saved is not None:
-            try:
-                self.banks.restore(saved[1])
-            except Rejected as refused:
-                _log.warning("the banks begin anew: %s", refused)
-
-    @property
-    def _banks_key(self) -> str:
-        return f"{self._settings.key}-banks"
-
     async def _restore(self) -> None:
+        """The engine and the judges of frames as they were after the same batch."""
         saved = await patiently(lambda: self._store.states.load_snapshot(self._settings.key))
         if saved is None:
             return
         seq, packed = saved
         try:
-            self.engine = await asyncio.to_thread(Engine.restore, self._plant, self._signal_ids, packed)
+            await asyncio.to_thread(self.engine.load, packed)
         except Rejected as refused:
             _log.warning("snapshot at batch %d not used (%s); replaying all that is stored", seq, refused)
             return
         self._saved_seq = seq
+        frames = await patiently(lambda: self._store.states.load_snapshot(self._frames_key))
+        if frames is not None:
+            try:
+                self.judges.restore(frames[1])
+            except Rejected as refused:
+                _log.warning("banks and stretches begin anew: %s", refused)
+        self.judges.rejoin()
         _log.info("restored the state at batch %d", seq)
+
+    @property
+    def _frames_key(self) -> str:
+        return f"{self._settings.key}-frames"
 
     async def _replay(self) -> None:
         start, began_s = self.engine.state.seq, time.monotonic()
@@ -247,9 +261,9 @@ class Monitor:
         """Judge whole assets."""
         async with self._busy:
             if len(batch) < _INLINE:
-                found = self.banks.push(batch, seq)
+                found = self.judges.push(batch, seq)
             else:
-                found = await asyncio.to_thread(self.banks.push, batch, seq)
+                found = await asyncio.to_thread(self.judges.push, batch, seq)
         if self.ready.is_set():
             self.feed.changed({finding.asset for finding in found})
         return found
@@ -264,16 +278,18 @@ class Monitor:
 
     async def save(self) -> None:
         """Write watermark and snapshot now, unless nothing has come since the last one."""
+        async with self._saving:
+            await self._save()
+
+    async def _save(self) -> None:
         async with self._unsettled:
             seq = self.engine.state.seq
             if seq == self._saved_seq:
                 return
-            packed, banks = self.engine.snapshot(), self.banks.snapshot()
+            self._saved_seq = seq  # what changes from here on, also without a batch, asks for another one
+            states = {self._settings.key: self.engine.snapshot(), self._frames_key: self.judges.snapshot()}
         await self._keep(seq, (), ())
-        # first: what the banks have judged beyond the other snapshot they pass over when it is replayed
-        await patiently(lambda: self._store.states.save_snapshot(self._banks_key, seq, banks))
-        await patiently(lambda: self._store.states.save_snapshot(self._settings.key, seq, packed))
-        self._saved_seq = seq
+        await patiently(lambda: self._store.states.save_snapshots(seq, states))  # both: they share the budgets
 
     async def _new_normal(self, action: Action) -> None:
         """The detectors learn anew; the snapshot that knows of it is kept before the action counts as done."""
@@ -286,6 +302,15 @@ class Monitor:
             self._saved_seq = -1
         await self.save()
         _log.info("%s calls what %s does now normal", action.operator, path)
+
+    async def _called_false(self, signal: str, detector: str) -> None:
+        """The score of a false alarm is normal from now on; kept before the verdict counts as done."""
+        async with self._unsettled, self._busy:
+            learnt = self.engine.called_false(signal, detector) or self.judges.called_false(signal, detector)
+            self._saved_seq = -1
+        if learnt:
+            await self.save()
+            _log.info("%s: the last finding of %s was called false, its score is normal from now on", signal, detector)
 
     async def _ticks(self) -> None:
         while True:

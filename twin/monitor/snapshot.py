@@ -182,6 +182,7 @@ def _sparse(state: TwinState) -> dict[str, Any]:
             [name, one.balance, one.bend, one.discoveries, one.told, one.days]
             for name, one in zip(state.alarming.area_names, state.alarming.budgets, strict=True)
         ],
+        "last": [[*key, *one] for key, one in sorted(state.alarming.last.items())],
         "earlier": [[*key, str(one)] for key, one in sorted(state.alarming.earlier.items())],
     }
 
@@ -212,11 +213,11 @@ def _fill_alarming(state: TwinState, sparse: dict[str, Any], kept: set[int]) -> 
         if name in budgets:
             one = budgets[name]
             one.balance, one.bend, one.discoveries, one.told, one.days = balance, bend, discoveries, told, days
+    alarming.last.update({(n, k): (score, regime) for n, k, score, regime in sparse.get("last", ()) if n in kept})
     alarming.earlier.update({(n, k): UUID(one) for n, k, one in sparse["earlier"] if n in kept})
     for number, detector in state.findings:
         if detector >= FIRST_SCORED:
-            asset = int(alarming.asset_of[number])
-            alarming.told[asset] = alarming.told.get(asset, 0) + 1
+            alarming.open(int(alarming.asset_of[number]))
 
 
 def _evidence_row(evidence: Evidence) -> list[Any]:

@@ -150,6 +150,7 @@ class AlarmText(Settings):
     title: str | None = None
 
 
+StretchDetector = Literal["sub-pca", "codebook", "left-profile"]
 AlarmName = Literal["lo-lo", "lo", "hi", "hi-hi", "stale"]
 AlarmTexts = dict[AlarmName, Annotated[AlarmText | None, BeforeValidator(_limit)]]
 
@@ -169,6 +170,7 @@ class SignalText(Settings):
     states: str | None = None  # name of the table of its codes, under states
     parts_per_count: PositiveInt | None = None  # cavities: parts that one count stands for
     alarms: AlarmTexts | None = None  # null takes away what a type further up has
+    detectors: list[StretchDetector] | None = None  # null = by trial
 
 
 class TypeText(Settings):

@@ -111,6 +111,7 @@ def _signal(text: PlantText, asset: str, name: str, signal: SignalText) -> Signa
             for alarm in alarm_specs(asset, name, signal)
         ),
         parts_per_count=signal.parts_per_count or 1,
+        detectors=None if signal.detectors is None else tuple(dict.fromkeys(signal.detectors)),
     )
 
 

@@ -114,6 +114,7 @@ class Signal:
     seasonal: bool = False  # follows the hours of the week
     parts_per_count: int = 1  # of a counter: a tool with four cavities makes four parts per shot
     alarms: tuple[AlarmSpec, ...] = ()
+    detectors: tuple[str, ...] | None = None  # of stretches; None = chosen by trial in the signal's own history
 
 
 @dataclass(frozen=True, slots=True)

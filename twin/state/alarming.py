@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from twin.detect import fuse
 from twin.detect.budget import AreaBudget
+from twin.detect.calibrate import budget_level
 from twin.kernels.layout import FIRST_SCORED, SCORED, Record
 from twin.plant.tree import Signal
 from twin.state.model import Contribution, Evidence
@@ -41,8 +42,11 @@ class Alarming:
     side: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))  # [signals]
     told: dict[int, int] = field(default_factory=dict[int, int])  # asset → scored findings of it that are open
     earlier: dict[tuple[int, int], UUID] = field(default_factory=dict[tuple[int, int], UUID])
+    last: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict[tuple[int, int], tuple[float, int]])
+    numbers: dict[str, int] = field(default_factory=dict[str, int])  # of the assets, by path
 
     def __post_init__(self) -> None:
+        self.numbers = {path: number for number, path in enumerate(self.assets)}
         if not len(self.mean):
             self.mean, self.blocks = np.zeros(len(self.assets)), np.zeros(len(self.assets))
         if not len(self.oddest):
@@ -60,13 +64,47 @@ class Alarming:
 
     def admit(self, signal: int, p: float) -> float | None:
         """Whether an episode with this p-value is told: the p-value of its asset (1: not known yet), or None."""
-        asset = int(self.asset_of[signal])
-        budget = self.budget_of(asset)
-        if p >= 1.0:
-            return 1.0 if self.told.get(asset) or budget.admit_unknown() else None
         fused = self.fused(signal, p)
-        joins = self.told.get(asset, 0) > 0 and fused <= _JOINS * budget.level
-        return fused if joins or budget.admit(fused) else None
+        return fused if self._tells(int(self.asset_of[signal]), fused) else None
+
+    def admit_asset(self, asset: str, p: float) -> bool:
+        """Whether something odd on a whole asset, whose block has this p-value (1: not known yet), is told."""
+        return self._tells(self.numbers[asset], p)
+
+    def level(self, asset: str) -> float:
+        """The p-value of a block at which the assets of this one's area together give the budget."""
+        budget = self.budget_of(self.numbers[asset])
+        return budget_level(budget.alarms_per_day, budget.assets)
+
+    def expected_per_day(self, asset: str, p: float) -> float:
+        """Alarms a day of the asset's area at the level `p` without a fault."""
+        return self.budget_of(self.numbers[asset]).expected_per_day(p)
+
+    def opened(self, asset: str) -> None:
+        """A finding of this asset, made elsewhere, has opened."""
+        self.open(self.numbers[asset])
+
+    def ended(self, asset: str) -> None:
+        """And has ended."""
+        self.close(self.numbers[asset])
+
+    def open(self, asset: int) -> None:
+        """One more scored finding of this asset is open."""
+        self.told[asset] = self.told.get(asset, 0) + 1
+
+    def close(self, asset: int) -> None:
+        """One fewer."""
+        left = self.told.get(asset, 0) - 1
+        if left > 0:
+            self.told[asset] = left
+        else:
+            self.told.pop(asset, None)
+
+    def _tells(self, asset: int, p: float) -> bool:
+        budget, alarms = self.budget_of(asset), self.told.get(asset, 0) > 0
+        if p >= 1.0:
+            return alarms or budget.admit_unknown()
+        return (alarms and p <= _JOINS * budget.level) or budget.admit(p)
 
     def fused(self, signal: int, p: float) -> float:
         """The p-value of the signal's asset when one of its tests has this one."""

@@ -6,6 +6,7 @@ In: a frozen state. Out: dictionaries and lists that any JSON writer takes. Time
 from datetime import datetime, timedelta
 from typing import Any
 
+from twin.state.alarm_model import RiskLevel
 from twin.state.model import AssetState, Evidence, Finding, Production, SignalValue
 
 FORMAT = 1
@@ -38,12 +39,25 @@ def document(state: AssetState) -> dict[str, Any]:
         "findings": [finding_document(finding) for finding in state.findings],
         "signals": {name: _signal(value) for name, value in state.signals.items()},
     }
+    if state.risks:
+        written["risks"] = [_risk(risk) for risk in state.risks]
     if state.gateways:
         written["gateways"] = list(state.gateways)
     if state.children is not None:
         children = state.children
         written["children"] = {"running": children.running, "down": children.down, "total": children.total}
     return written
+
+
+def _risk(risk: RiskLevel) -> dict[str, Any]:
+    return {
+        "horizon": risk.horizon,
+        "p": risk.p,
+        "low": risk.detail.get("low"),
+        "high": risk.detail.get("high"),
+        "calibrated": risk.calibrated,
+        "at": rfc3339(risk.at_ns),
+    }
 
 
 def _production(production: Production) -> dict[str, Any]:

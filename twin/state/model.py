@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID, uuid5
 
+from twin.state.alarm_model import RiskLevel
+
 FINDINGS = UUID("6f0c2a1e-52b7-5d0b-9a3f-7b1f6f1c9d42")  # the namespace of finding ids
 
 
@@ -24,6 +26,9 @@ class Detector(StrEnum):
     NOISE = "noise"  # noisier or quieter than it was
     STALE = "stale"  # silent while the rest of the asset speaks
     MULTIVARIATE = "multivariate"  # the values of an asset do not go together as they used to
+    SUB_PCA = "sub-pca"  # the last stretch has a shape that the usual cycles do not explain
+    CODEBOOK = "codebook"  # it has none of the usual shapes
+    LEFT_PROFILE = "left-profile"  # nothing like it was there before
 
 
 class Health(StrEnum):
@@ -166,4 +171,5 @@ class AssetState:
     findings: tuple[Finding, ...]
     signals: dict[str, SignalValue] = field(default_factory=dict[str, SignalValue])  # by name; units only
     children: Children | None = None  # roll-ups only
+    risks: tuple[RiskLevel, ...] = ()  # of a fault, by horizon; empty while no model has given a number
     gateways: tuple[str, ...] = ()  # by which the last values came; units only

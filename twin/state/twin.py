@@ -146,9 +146,10 @@ def _open(state: TwinState, report: Record) -> Finding | None:
         message=explain(detector, signal, value, centre, spread, score, int(report["side"])),
         evidence=replace(evidence, model=state.model, earlier=opened.evidence.earlier if opened else evidence.earlier),
     )
+    if scored:
+        alarming.last[number, detector] = score, int(report["regime"])
     if scored and opened is None:
-        asset = int(alarming.asset_of[number])
-        alarming.told[asset] = alarming.told.get(asset, 0) + 1
+        alarming.open(int(alarming.asset_of[number]))
     state.findings[number, detector] = finding
     return finding
 
@@ -169,10 +170,6 @@ def _close(state: TwinState, report: Record) -> Finding | None:
         return None
     state.alarming.earlier[number, detector] = opened.id
     if detector >= FIRST_SCORED:
-        asset = int(state.alarming.asset_of[number])
-        left = state.alarming.told.get(asset, 0) - 1
-        if left > 0:
-            state.alarming.told[asset] = left
-        else:
-            state.alarming.told.pop(asset, None)
+        state.alarming.last[number, detector] = float(report["score"]), int(report["regime"])
+        state.alarming.close(int(state.alarming.asset_of[number]))
     return replace(opened, until_ns=int(report["time"]), score=float(report["score"]))

@@ -145,6 +145,13 @@ class Alarms:
             rows = await (await connection.execute(_QUERIES["between"], values)).fetchall()
         return [_transition(*row) for row in rows]
 
+    async def called_false(self, start_ns: int, end_ns: int) -> set[UUID]:
+        """The findings that operators have called false in [start, end), and have not taken back."""
+        values = {"start": to_datetime(start_ns), "end": to_datetime(end_ns)}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_QUERIES["called_false"], values)).fetchall()
+        return {UUID(finding) for (finding,) in rows}
+
     async def standing_at(self, at_ns: int, *, under: str | None = None, limit: int = _PAGE) -> list[PastAlarm]:
         """How the alarms that were not normal at an instant stood then, the most urgent first."""
         values = {"at": to_datetime(at_ns), "under": under, "limit": limit}

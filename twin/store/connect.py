@@ -17,6 +17,7 @@ from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
 from twin.store.jobs import Jobs
 from twin.store.kpis import KpiBuckets
+from twin.store.leases import Leases
 from twin.store.maintenance import Maintenance
 from twin.store.models import Models
 from twin.store.nodes import Nodes
@@ -24,10 +25,12 @@ from twin.store.notifications import Notifications
 from twin.store.past import PastStates
 from twin.store.plants import Plants
 from twin.store.production import Production
+from twin.store.retention import Retention
 from twin.store.risks import Risks
 from twin.store.rollups import Rollups
 from twin.store.samples import Samples
 from twin.store.scenarios import Scenarios
+from twin.store.sizes import Sizes
 from twin.store.states import States
 from twin.store.units import Units
 
@@ -57,6 +60,9 @@ class Store:
     units: Units
     past: PastStates
     rollups: Rollups
+    retention: Retention
+    leases: Leases
+    sizes: Sizes
     scenarios: Scenarios
 
     @property
@@ -96,5 +102,8 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Units(database),
             PastStates(database),
             Rollups(database),
+            Retention(database),
+            Leases(database),
+            Sizes(database),
             Scenarios(database),
         )

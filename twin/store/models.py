@@ -91,6 +91,12 @@ class Models:
         """The model in use of every subject, by subject, with parameters."""
         return await self._read("champions", {"kind": kind, "subject": None})
 
+    async def versions(self, kind: str) -> dict[str, int]:
+        """The version in use of every subject: cheap to ask for often."""
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_QUERIES["versions"], {"kind": kind})).fetchall()
+        return dict(rows)
+
     async def champion(self, kind: str, subject: str) -> StoredModel | None:
         """The model in use of one subject, None before the first was promoted."""
         found = await self._read("champions", {"kind": kind, "subject": subject})

@@ -1,5 +1,7 @@
 """Snapshots of the judges' memory: from one of them and a replay the rest follows."""
 
+from collections.abc import Mapping
+
 from twin.store.database import Database
 from twin.store.queries import load_queries
 
@@ -12,10 +14,11 @@ class States:
     def __init__(self, database: Database) -> None:
         self._database: Database = database
 
-    async def save_snapshot(self, key: str, seq: int, state: bytes) -> None:
-        """Keep `state` as it was after batch `seq`, in place of the one before."""
-        async with self._database.connection() as connection:
-            await connection.execute(_QUERIES["save"], {"key": key, "seq": seq, "state": state})
+    async def save_snapshots(self, seq: int, states: Mapping[str, bytes]) -> None:
+        """Keep each key's state as it was after batch `seq`, in place of the one before: all of them or none."""
+        rows = [{"key": key, "seq": seq, "state": state} for key, state in states.items()]
+        async with self._database.transaction() as connection, connection.cursor() as cursor:
+            await cursor.executemany(_QUERIES["save"], rows)
 
     async def load_snapshot(self, key: str) -> tuple[int, bytes] | None:
         """(seq, state) of the last snapshot, None when there is none."""

@@ -73,3 +73,15 @@ SELECT t.id, t.alarm, step, t.at, what, t.phase, occurrence, t.priority, t.annou
  WHERE t.at >= %(start)s AND t.at < %(end)s
    AND (%(under)s::text IS NULL OR source = %(under)s OR starts_with(source, %(under)s || '/'))
  ORDER BY t.at, t.id LIMIT %(limit)s;
+
+-- called_false: the findings of the alarms that were judged in [start, end), where the last verdict says so
+SELECT finding FROM (
+    SELECT DISTINCT ON (judged.alarm, judged.detail->>'occurrence')
+           raised.detail->>'finding' AS finding, judged.detail->>'verdict' AS verdict
+      FROM alarm_transition judged
+      JOIN alarm_transition raised
+        ON raised.alarm = judged.alarm AND raised.what = 'raised'
+       AND raised.occurrence = (judged.detail->>'occurrence')::int
+     WHERE judged.what = 'judged' AND judged.at >= %(start)s AND judged.at < %(end)s
+     ORDER BY judged.alarm, judged.detail->>'occurrence', judged.step DESC) AS last
+ WHERE verdict = 'false' AND finding IS NOT NULL;

@@ -29,6 +29,9 @@ SELECT kind, subject, version, fitted_at, trained_from, trained_to, params, hash
   FROM model WHERE kind = %(kind)s AND state = 'champion' AND (%(subject)s::text IS NULL OR subject = %(subject)s)
  ORDER BY subject;
 
+-- versions: of the models in use of a kind
+SELECT subject, version FROM model WHERE kind = %(kind)s AND state = 'champion' ORDER BY subject;
+
 -- history: every version, the newest first, without its parameters
 SELECT kind, subject, version, fitted_at, trained_from, trained_to, ''::bytea, hash, report, state
   FROM model WHERE kind = %(kind)s AND (%(subject)s::text IS NULL OR subject = %(subject)s)
