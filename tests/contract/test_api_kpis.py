@@ -182,7 +182,8 @@ def test_an_export_that_was_killed_between_file_and_cursor_writes_nothing_twice(
 @pytest.fixture
 def client(served):
     """The planner's client, and what it has asked."""
-    with Twin(str(served[0].base_url)) as twin:
+    key = served[0].headers["Authorization"].removeprefix("Bearer ")
+    with Twin(str(served[0].base_url), key=key) as twin:
         asked = []
         twin._http.event_hooks["request"].append(asked.append)
         yield twin, asked
