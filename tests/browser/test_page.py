@@ -96,7 +96,7 @@ def test_the_flow_shows_who_feeds_whom_and_leads_down_to_an_asset(page: Page) ->
     expect(page.locator(".flow .berth")).to_have_count(2)
     assert page.locator(".flow .edge").count() >= 15
     keep_picture(page, "plant")
-    page.get_by_role("link", name="Micro-factory").click()
+    page.get_by_role("link", name="Micro-factory", exact=True).click()
     expect(page.locator(".flow .berth")).to_have_count(0)
     mill.focus()
     page.keyboard.press("Enter")
@@ -139,8 +139,6 @@ def test_the_slider_moves_the_whole_page_to_the_past_and_back(page: Page, demo: 
     current = page.locator(f'[data-signal="{MILL}/spindle-current"] b')
     expect(current).not_to_have_text("–", timeout=WAIT_MS)
     instant = page.request.get(f"{demo.page}v1/assets/{MILL}/state").json()["at"]
-    before = current.inner_text()
-    expect(current).not_to_have_text(before, timeout=WAIT_MS)
     page.goto(f"{demo.page}#/{MILL}?at={instant}")
     banner = page.get_by_role("alert").filter(has_text="This is the past")
     expect(banner).to_be_visible()

@@ -31,7 +31,7 @@ export function ageOf(state: AssetState | null, now: number): string {
   const newest = state?.freshness.newest_at;
   if (!state || !newest) return "no data yet";
   const age = Math.max(0, (now - Date.parse(newest)) / 1_000);
-  return state.freshness.reason === "live" && age < 90 ? `${span(age)} old` : `${state.freshness.reason} · ${span(age)}`;
+  return state.freshness.reason === "live" ? `${span(age)} old` : `${state.freshness.reason} · ${span(age)}`;
 }
 
 /** What an asset without a machine state shows first: its first measurement, e.g. a buffer's level. */
