@@ -13,6 +13,7 @@ from api.window import Window
 from twin.plant.tree import Kind, Signal
 from twin.store.connect import Store
 from twin.store.gaps import LedgerGap
+from twin.store.reduce import NEWEST
 from twin.store.rollups import Bins
 from twin.store.samples import Samples
 from twin.wire.reading import Quality
@@ -42,16 +43,21 @@ class Chunk:
 class Reader:
     """Reads one signal from the store."""
 
-    def __init__(self, store: Store, signal: Signal, signal_id: int) -> None:
+    def __init__(self, store: Store, signal: Signal, signal_id: int, known_seq: int | None = None) -> None:
         self._store: Store = store
         self._samples: Samples = store.samples
         self._signal: Signal = signal
         self._id: int = signal_id
+        self._known: int | None = known_seq  # as it was when that batch was the newest; None: as it is
 
     @property
     def textual(self) -> bool:
         """Whether the values are texts."""
         return self._signal.kind is Kind.TEXT
+
+    @property
+    def _upto(self) -> int:
+        return NEWEST if self._known is None else self._known
 
     async def kept_from_ns(self) -> int | None:
         """From when on every sample is kept; None: all that ever came."""
@@ -59,7 +65,7 @@ class Reader:
 
     async def bins(self, window: Window, points: int, now_ns: int) -> Bins | None:
         """Roll-ups, where the window holds too many samples to be reduced now, or where they are no longer kept."""
-        if self.textual:
+        if self.textual or self._known is not None:
             return None
         spanned_ns = min(window.end_ns, now_ns) - window.start_ns
         many = spanned_ns / 1e9 / self._signal.period_s > _FEW_ROWS and spanned_ns / points >= _MINUTE_NS
@@ -78,7 +84,8 @@ class Reader:
 
     async def reduced(self, window: Window, points: int) -> Chunk:
         """At most `points` samples that keep every extreme; all of them when there are no more."""
-        found = await self._samples.series(self._id, window.start_ns, window.end_ns, max(points, _FEWEST_POINTS))
+        points, upto = max(points, _FEWEST_POINTS), self._upto
+        found = await self._samples.series(self._id, window.start_ns, window.end_ns, points, upto_seq=upto)
         return Chunk(found.time, found.quality, found.value, None, found.reduced)
 
     async def chunks(self, window: Window, rows: int) -> AsyncGenerator[Chunk]:
@@ -111,7 +118,7 @@ class Reader:
             width_ns = max(_US, int(width_ns * min(_WIDEST, 0.8 * rows / max(len(chunk), 1))))
 
     async def _texts(self, window: Window, limit: int) -> Chunk:
-        found = await self._samples.texts(self._id, window.start_ns, window.end_ns, limit)
+        found = await self._samples.texts(self._id, window.start_ns, window.end_ns, limit, upto_seq=self._upto)
         return Chunk(found.time, found.quality, None, found.text)
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from api.asked_times import End, Start, asked_window
+from api.asked_times import TIME_RULES, TIME_TEXT, End, Start, asked_instant, asked_window
 from api.deps import Parts, PartsDep
 from api.documents import SeriesModel
 from api.encode import ArrowEncoder, CsvEncoder, ParquetEncoder, bins_table, chunk_table, json_bins, json_columns
@@ -46,6 +46,14 @@ Points = Annotated[
         examples=[1000],
     ),
 ]
+KnownAt = Annotated[
+    str | None,
+    Query(
+        description="What was known then: without the samples that were committed later; " + TIME_TEXT,
+        examples=["2026-03-02T12:00:00Z"],
+        **TIME_RULES,
+    ),
+]
 SERIES_CONTENT: dict[str, dict[str, Any]] = {
     **TABLE_CONTENT,
     TableFormat.CSV.media_type: {
@@ -72,6 +80,7 @@ async def get_series(
     start: Start = "-1h",
     end: End = "now",
     points: Points = None,
+    known_at: KnownAt = None,
     format: FormatParameter = None,  # noqa: A002 – the name in the URL
 ) -> Response:
     """Raw samples, or reduced to `points`: of a long window, or where samples are no longer kept, from roll-ups.
@@ -81,7 +90,8 @@ async def get_series(
     signal = parts.signal(path)
     form = chosen(request, format)
     span = asked_window(start, end)
-    reader = Reader(parts.link.store, signal, await parts.link.signal_id(path))
+    known = None if known_at is None else await parts.link.store.samples.known_by(asked_instant("known_at", known_at))
+    reader = Reader(parts.link.store, signal, await parts.link.signal_id(path), known)
     if reader.textual and points is not None:
         raise ProblemError(422, "points-of-text", f"{path} holds texts, which have no extremes", do="leave points out")
     bins = None if points is None else await reader.bins(span, points, time.time_ns())

@@ -227,6 +227,22 @@ async def test_a_long_window_is_told_by_roll_ups(api: Api, store: Store, ids: di
     assert pa.ipc.open_stream(answer.content).read_all()["samples"].to_pylist() == document["samples"]
 
 
+async def test_what_was_known_at_an_instant_stays_available(api: Api, store: Store, ids: dict[str, int]) -> None:
+    times = START_NS + np.arange(10, dtype=np.int64) * SECOND
+    await commit(store, ids[CURRENT], times[::2], np.zeros(5))
+    await commit_texts(store, ids[ORDER], times[:1], ["early"])
+    async with store.database.connection() as connection:
+        (then,) = await (await connection.execute("SELECT clock_timestamp()")).fetchone() or ()
+    await commit(store, ids[CURRENT], times[1::2], np.ones(5))
+    await commit_texts(store, ids[ORDER], times[1:2], ["late"])
+    asked = {**around(60), "known_at": then.isoformat()}
+    assert (await api.http.get(series_url(CURRENT), params=asked)).json()["value"] == [0.0] * 5
+    assert (await api.http.get(series_url(ORDER), params=asked)).json()["value"] == ["early"]
+    answer = await api.http.get(series_url(CURRENT), params={**asked, "format": "csv"})
+    assert len(answer.text.splitlines()) == 6
+    assert (await api.http.get(series_url(CURRENT), params={**asked, "known_at": "now"})).json()["rows"] == 10
+
+
 async def test_where_samples_are_no_longer_kept_roll_ups_tell_of_short_windows_too(
     api: Api, store: Store, ids: dict[str, int]
 ) -> None:

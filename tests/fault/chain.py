@@ -89,9 +89,9 @@ class Chain:
             process.send_signal(kind)
             process.wait(30)
 
-    def run(self) -> None:
-        """`twin run`, until it is killed."""
-        self.twin("run", "run", "-c", str(self.folder / "twin.yaml"))
+    def run(self, name: str = "run") -> None:
+        """`twin run`, until it is killed; beside another it stands by."""
+        self.twin(name, "run", "-c", str(self.folder / "twin.yaml"))
 
     def newest_ns(self, node: str) -> int:
         """The newest source time that every signal of a node has in the store."""

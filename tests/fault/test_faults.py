@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+import psycopg
 import pytest
 
 from edge.sources.opcua_trust import TrustFolder
@@ -163,6 +164,22 @@ async def test_twin_run_killed(plant: Callable[..., Plant]) -> None:
             made.chain.run()
             await made.flows(90)
     assert RESULTS[-1][2].in_ledger == 0
+
+
+async def test_run_killed_while_another_stands_by(plant: Callable[..., Plant]) -> None:
+    async with judged(plant(), "`twin run` is killed (SIGKILL); another one that stood by takes over") as made:
+        whole, log = made.chain, made.chain.folder / "standby.log"
+        whole.run("standby")
+        await until(lambda: log.exists() and "standing by" in log.read_text(), what="another that stands by")
+        assert "replayed batches" not in log.read_text()
+        whole.end("run", signal.SIGKILL)
+        whole.processes["run"] = whole.processes.pop("standby")
+        await made.flows()
+        assert "this process holds the lease" in log.read_text()
+        with psycopg.connect(whole.dsn) as connection:  # nothing doubled: neither a batch nor a step of an alarm
+            batches = "SELECT count(*) - count(DISTINCT (node, epoch, number)) FROM batch WHERE number > 0"
+            raised = "SELECT count(*) - count(DISTINCT (alarm, occurrence)) FROM alarm_transition WHERE what = 'raised'"
+            assert [connection.execute(query).fetchone() for query in (batches, raised)] == [(0,), (0,)]
 
 
 async def test_messages_doubled_and_reordered(plant: Callable[..., Plant]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.skips import ALLOWED_SKIPS
 from tests.store.batches import DAY, T0, S, admitted, grid
 from twin.store.queries import load_queries
+from twin.store.reduce import Asked
 from twin.store.times import to_datetime
 
 
@@ -141,7 +142,8 @@ async def many_days(store):
 @pytest.mark.parametrize("name", ["series", "reduce"])
 async def test_a_series_is_read_by_the_key_and_only_in_its_days(store, name):
     await many_days(store)
-    values = {"signal": 7, "start": to_datetime(T0 + DAY), "end": to_datetime(T0 + 2 * DAY), "limit": 9, "width_us": 9}
+    asked = Asked(7, T0 + DAY, T0 + 2 * DAY)
+    values = asked.values | {"limit": 9, "width_us": 9}
     found = await plan(store, "reduce" if name == "reduce" else "samples", name, values)
     assert "Seq Scan" not in found
     assert found.count("pkey") == 1

@@ -16,6 +16,7 @@ from twin.learn.housekeeping import models_trim
 from twin.learn.job import Job, Outcome, Turn
 from twin.learn.kpi_buckets import kpi_buckets
 from twin.learn.outlook import outlook_of
+from twin.learn.retention import retention
 from twin.learn.risk_jobs import RiskStore, risk_score, risk_train
 from twin.learn.rollups import rollups
 from twin.learn.run import chosen, run_learn, run_once
@@ -46,6 +47,7 @@ def make_jobs(plant: Plant, signal_ids: Mapping[str, int], store: Store, setting
         risk_score(plant, risk, settings.risk),
         *forecast_jobs(plant, store.production, _faults(store), store.forecasts),
         models_trim(store.models),
+        retention(store.retention, settings.store.retention),
     ]
     periods = settings.learn.period_s
     if unknown := sorted(set(periods) - {job.name for job in jobs}):

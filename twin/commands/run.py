@@ -12,6 +12,7 @@ from twin.commands.settings import TwinSettings
 from twin.errors import ConfigError, Retryable
 from twin.ingest.admit import Expected
 from twin.ingest.receive import run_ingest
+from twin.monitor.engine import Engine
 from twin.monitor.run import Monitor
 from twin.notify.check import notify_problems
 from twin.notify.door import Targets
@@ -62,14 +63,23 @@ class LivePublisher:
 
 
 async def run_twin(settings: TwinSettings) -> None:
-    """Run until cancelled. The store must be there at the start; from then on it and the broker may come and go."""
+    """Run until cancelled. The store must be there at the start; from then on it and the broker may come and go.
+
+    Of several processes on one database one does the work, the others stand by.
+    """
     plant, targets = load_plant(settings.plant), Targets(settings.notify.targets)
     if problems := list(notify_problems(settings.notify, plant)):
         raise ConfigError(problems)
     async with open_store(settings.database) as store:
         signal_ids = await store.plants.register(plant)
         _log.info("store: %s edition; plant %s with %d signals", store.edition, plant.revision, len(signal_ids))
-        await _run(settings, plant, store, signal_ids, targets)
+
+        async def work() -> None:
+            await _run(settings, plant, store, signal_ids, targets)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(asyncio.to_thread(Engine(plant, signal_ids).warm_up), name="compile while standing by")
+            tasks.create_task(store.leases.hold("run", work), name="lease")
 
 
 async def _run(

@@ -19,7 +19,7 @@ from twin.store.database import Database, the_row
 from twin.store.edition import Edition
 from twin.store.partitions import Partitions
 from twin.store.queries import load_queries
-from twin.store.reduce import SeriesColumns
+from twin.store.reduce import NEWEST, Asked, SeriesColumns
 from twin.store.text_rows import columns
 from twin.store.times import to_datetime_up, to_ns
 
@@ -78,9 +78,21 @@ class Samples:
             (seq,) = await the_row(connection, _QUERIES["newest_seq"], {})
         return int(seq)
 
-    async def series(self, signal_id: int, start_ns: int, end_ns: int, points: int | None = None) -> SeriesColumns:
-        """The samples in [start, end): all of them, or at most `points` (≥ 4) that keep every extreme."""
-        values = _interval(signal_id, start_ns, end_ns, _NO_LIMIT if points is None else points + 1)
+    async def known_by(self, at_ns: int) -> int:
+        """The newest batch that was committed by an instant; 0 before the first."""
+        async with self._database.connection() as connection:
+            (seq,) = await the_row(connection, _QUERIES["known_by"], {"at": to_datetime_up(at_ns)})
+        return int(seq)
+
+    async def series(
+        self, signal_id: int, start_ns: int, end_ns: int, points: int | None = None, *, upto_seq: int = NEWEST
+    ) -> SeriesColumns:
+        """The samples in [start, end): all of them, or at most `points` (≥ 4) that keep every extreme.
+
+        With `upto_seq` as they were known when that batch was the newest.
+        """
+        asked = Asked(signal_id, start_ns, end_ns, upto_seq)
+        values = asked.values | {"limit": _NO_LIMIT if points is None else points + 1}
         async with self._database.connection() as connection:
             time, value, quality = await the_row(connection, _QUERIES["series"], values, binary=True)
             found = SeriesColumns(
@@ -88,12 +100,14 @@ class Samples:
             )
             if points is None or len(found) <= points:
                 return found
-            return await reduce.reduce(connection, signal_id, start_ns, end_ns, points)
+            return await reduce.reduce(connection, asked, points)
 
-    async def texts(self, signal_id: int, start_ns: int, end_ns: int, limit: int = 100_000) -> TextColumns:
+    async def texts(
+        self, signal_id: int, start_ns: int, end_ns: int, limit: int = 100_000, *, upto_seq: int = NEWEST
+    ) -> TextColumns:
         """The texts in [start, end), at most `limit` of them."""
+        values = Asked(signal_id, start_ns, end_ns, upto_seq).values | {"limit": limit}
         async with self._database.connection() as connection:
-            values = _interval(signal_id, start_ns, end_ns, limit)
             found = await (await connection.execute(_QUERIES["texts"], values)).fetchall()
         return columns([replay.text_row(*row) for row in found])
 
@@ -106,12 +120,3 @@ class Samples:
             signal: LastSample(to_ns(time), value, quality, to_ns(received))
             for signal, time, value, quality, received in found
         }
-
-
-def _interval(signal_id: int, start_ns: int, end_ns: int, limit: int) -> dict[str, object]:
-    return {
-        "signal": signal_id,
-        "start": to_datetime_up(start_ns),
-        "end": to_datetime_up(end_ns),
-        "limit": limit,
-    }

@@ -7,5 +7,6 @@ SELECT first, last,
                min(ARRAY[value, at, quality]) FILTER (WHERE value <> 'NaN') AS low,
                max(ARRAY[value, at, quality]) FILTER (WHERE value <> 'NaN') AS high
           FROM (SELECT round(date_part('epoch', time - %(start)s) * 1e6) AS at, value, quality::float8 AS quality
-                  FROM sample WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s) AS shifted
+                  FROM sample WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s
+                   AND batch <= %(upto)s) AS shifted
          GROUP BY floor(at / %(width_us)s)) AS buckets;

@@ -5,6 +5,9 @@ SELECT seq, node, coalesce(replace(epoch::text, '-', ''), '') AS epoch, number, 
 -- newest_seq: of the batch that was committed last, 0 before the first
 SELECT coalesce(max(seq), 0) FROM batch;
 
+-- known_by: the last batch that was committed by an instant, 0 before the first
+SELECT coalesce(max(seq), 0) FROM batch WHERE committed_at <= %(at)s;
+
 -- replay: the rows of a range of batches; the times let it skip days
 SELECT array_send(array_agg(batch)), array_send(array_agg(signal)), array_send(array_agg(time)),
        array_send(array_agg(value)), array_send(array_agg(quality)),
@@ -20,12 +23,13 @@ SELECT batch, signal, time, text, quality, server_at, received_at
 -- series: every sample of a signal in [start, end), oldest first, at most `limit`
 SELECT array_send(array_agg(time)), array_send(array_agg(value)), array_send(array_agg(quality))
   FROM (SELECT time, value, quality FROM sample
-         WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s
+         WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s AND batch <= %(upto)s
          ORDER BY time LIMIT %(limit)s) AS ordered;
 
 -- texts: every text of a signal in [start, end), oldest first, at most `limit`
 SELECT batch, signal, time, text, quality, server_at, received_at
-  FROM sample_text WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s
+  FROM sample_text
+ WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s AND batch <= %(upto)s
  ORDER BY time LIMIT %(limit)s;
 
 -- last: the newest sample of each signal
