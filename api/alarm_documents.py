@@ -13,16 +13,6 @@ from twin.state.alarm_model import AlarmKind, Phase, Verdict, What
 _TEXT = (
     r"^[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*$"  # something to read, and nothing that a store refuses
 )
-Operator = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=100,
-        pattern=_TEXT,
-        description="Who does it; as given, for nobody logs in yet",
-        examples=["Kim"],
-    ),
-]
 Comment = Annotated[
     str,
     Field(min_length=1, max_length=2_000, pattern=_TEXT, description="Why; kept for ever", examples=["I am on my way"]),
@@ -33,14 +23,13 @@ PathText = Annotated[
 
 
 class Said(BaseModel):
-    """What every action needs: who and why."""
+    """What every action needs: why. Who it is, is whoever is signed in."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    operator: Operator
     comment: Comment
 
-    @field_validator("operator", "comment")
+    @field_validator("comment")
     @classmethod
     def _encodable(cls, text: str) -> str:
         text.encode()  # half of a surrogate pair is no text

@@ -10,12 +10,17 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from starlette_compress import CompressMiddleware
 
 from api import errors, openapi, page
+from api.access.gate import Gate, every_route_has_a_rule
+from api.access.identify import Identities
+from api.access.oidc import Oidc
+from api.access.sign_in import SignIn
 from api.board import Board
 from api.confirmation import Confirmer
-from api.deps import Parts
+from api.deps import Parts, authorise
 from api.feed import LiveFeed
 from api.hub import Hub
 from api.metrics import Metrics
@@ -23,12 +28,14 @@ from api.routes import (
     alarm_figures,
     alarms,
     assets,
+    audit,
     detectors,
     findings,
     forecasts,
     gateways,
     health,
     intervals,
+    keys,
     kpis,
     live,
     maintenance,
@@ -36,10 +43,12 @@ from api.routes import (
     plant,
     risk,
     scenarios,
+    session,
     signals,
+    users,
 )
 from api.scenarios import Desk
-from api.security import Guard
+from api.security import MOST_BODY_BYTES, Guard
 from api.settings import ApiSettings
 from api.store_link import StoreLink
 from twin.plant.load import load_plant
@@ -65,6 +74,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
         redirect_slashes=False,
+        dependencies=[Depends(authorise)],
+        max_body_size=MOST_BODY_BYTES,  # also of a body whose length nobody has said
     )
     app.state.parts = parts
     app.state.broken = None
@@ -87,10 +98,16 @@ def create_app(settings: ApiSettings) -> FastAPI:
         gateways,
         health,
         live,
+        session,
+        users,
+        keys,
+        audit,
     ):
         app.include_router(routes.router)
     page.install(app, settings)
-    openapi.install(app)
+    openapi.install(app, settings.access)
+    every_route_has_a_rule(app)
+    app.add_middleware(CompressMiddleware)
     # Around everything, also around the answer to a bug, which no ordinary middleware sees.
     app.middleware_stack = Guard(app.build_middleware_stack(), settings, parts.metrics)
     return app
@@ -100,12 +117,17 @@ def _parts(settings: ApiSettings) -> Parts:
     loaded = load_plant(settings.plant)
     board, metrics = Board(), Metrics()
     link = StoreLink(settings.dsn)
+    oidc = Oidc(settings.access.oidc) if settings.access.oidc else None
+    gate = Gate(Identities(link, settings.access, oidc), settings.access, settings.allowed_origins)
     feed = LiveFeed(board, settings.broker, settings.live, metrics)
     return Parts(
         settings=settings,
         plant=loaded,
         plant_json=plant.to_json(loaded),
         link=link,
+        gate=gate,
+        sign_in=SignIn(link, settings.access),
+        oidc=oidc,
         board=board,
         feed=feed,
         hub=Hub(board, feed, settings.live, metrics, loaded.revision),

@@ -1,7 +1,4 @@
-"""The parts that routes work with, made once per app and handed over by FastAPI's dependencies.
-
-In: settings. Out: `Parts`.
-"""
+"""The parts that routes work with, made once per app, and the permit of each request, by FastAPI's dependencies."""
 
 import asyncio
 import difflib
@@ -11,6 +8,10 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from api.access.caller import Permit
+from api.access.gate import Gate
+from api.access.oidc import Oidc
+from api.access.sign_in import SignIn
 from api.board import Board
 from api.confirmation import Confirmer
 from api.errors import ProblemError
@@ -31,6 +32,9 @@ class Parts:
     plant: Plant
     plant_json: bytes
     link: StoreLink
+    gate: Gate
+    sign_in: SignIn
+    oidc: Oidc | None
     board: Board
     feed: LiveFeed
     hub: Hub
@@ -64,3 +68,11 @@ def _parts(connection: HTTPConnection) -> Parts:
 
 
 PartsDep = Annotated[Parts, Depends(_parts)]
+
+
+async def authorise(connection: HTTPConnection) -> Permit:
+    """The gate before every route; what comes after it reads the permit."""
+    return await connection.app.state.parts.gate.admit(connection)
+
+
+PermitDep = Annotated[Permit, Depends(authorise)]

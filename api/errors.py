@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import orjson
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
@@ -91,8 +91,11 @@ _DO = {
 def install(app: FastAPI) -> None:
     """Answer every exception with a problem document."""
 
-    async def of_problem(request: Request, error: ProblemError) -> Response:
-        return error.response(request.url.path)
+    async def of_problem(request: Request | WebSocket, error: ProblemError) -> Response | None:
+        response = error.response(request.url.path)
+        if isinstance(request, WebSocket):
+            return await request.send_denial_response(response)
+        return response
 
     async def of_http(request: Request, error: HTTPException) -> Response:
         others = allowed_methods(request) if error.status_code in (404, 405) else set[str]()
@@ -117,8 +120,8 @@ def install(app: FastAPI) -> None:
             errors=errors,
         ).response(request.url.path)
 
-    async def of_absence(request: Request, error: Retryable) -> Response:
-        return unavailable(str(error)).response(request.url.path)
+    async def of_absence(request: Request | WebSocket, error: Retryable) -> Response | None:
+        return await of_problem(request, unavailable(str(error)))
 
     async def of_bug(request: Request, error: Exception) -> Response:
         return ProblemError(

@@ -17,6 +17,7 @@ import orjson
 from api.board import Board, Noun
 from api.metrics import Metrics
 from api.settings import LiveLimits
+from api.view import View
 
 log = logging.getLogger(__name__)
 
@@ -41,22 +42,6 @@ class FeedReport(Protocol):
 
 class NoPlaceError(Exception):
     """No place for another client."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a client wants to see."""
-
-    under: tuple[str, ...] = ()  # asset paths, () = the whole plant
-    signals: bool = True
-
-    def covers(self, path: str) -> bool:
-        """Whether the asset is one of the wanted, or below one."""
-        return not self.under or any(path == root or path.startswith(root + "/") for root in self.under)
-
-    def touches(self, scope: str) -> bool:
-        """Whether alarms of this area may be wanted: it is covered, or one of the wanted lies in it."""
-        return self.covers(scope) or any(root.startswith(scope + "/") for root in self.under)
 
 
 @dataclass(slots=True, eq=False)
@@ -253,15 +238,13 @@ class Hub:
         alarms: list[bytes] = []
         removed: list[str] = []
         for entry in self._board.changed_after(0 if full else after):
-            if entry.noun is Noun.ASSET and not view.covers(entry.key):
-                continue
-            if entry.noun is Noun.ALARMS and not view.touches(entry.key):
+            if not view.wants(entry):
                 continue
             if entry.payload is None:
                 removed.append(f"{entry.noun}/{entry.key}")
             else:
                 found = {Noun.ASSET: states, Noun.GATEWAY: gateways, Noun.ALARMS: alarms}[entry.noun]
-                found.append(entry.rendered(signals=view.signals))
+                found.append(view.rendered(entry))
         if not full and not (states or gateways or alarms or removed):
             return None
         self.metrics.built.inc()

@@ -157,7 +157,6 @@ class Reclassify(BaseModel):
     start: GivenInstant
     end: GivenInstant
     reason: StopReason
-    operator: Annotated[str, Field(min_length=1, max_length=100, description="Who says so", examples=["ann"])]
     comment: Annotated[str, Field(max_length=1_000, description="Why", examples=["Planned filter change"])] = ""
 
     @property

@@ -3,12 +3,17 @@
 In: FastAPI's generated document. Out: the same with the introduction, the tags, and one schema for every error.
 """
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.access.cookies import SESSION_COOKIE
+from api.access.rules import RULES
 from api.errors import MEDIA_TYPE, ProblemDocument
+from twin.access.grants import Role
+from twin.access.settings import AccessSettings
 
 DESCRIPTION = """\
 Reads the twin: what the plant is, what state it is in now, and every sample that was ever kept.
@@ -20,9 +25,11 @@ Reads the twin: what the plant is, what state it is in now, and every sample tha
 * **Units** are those of the plant model (`/v1/plant`), e.g. `A`, `mm/s`, `degC`.
 * **Quality** is an octet: 0 good, 1 uncertain, 2 bad in the low two bits; 4 held, 8 estimated, 16 backfilled,
   32 time adjusted.
-* **Operators** sign what they do to alarms with a name and a comment in the body; nobody logs in yet, so whoever
-  reaches this api can sign with any name. Every action is kept for ever; `Idempotency-Key: <uuid>` makes trying again
-  safe.
+* **Access**: people sign in with `POST /v1/session` and get a cookie, machines send `Authorization: Bearer fbq_…`.
+  Roles (viewer, engineer, planner, gateway, admin) hold at and below a path; lists hold only what the caller may see.
+  A change with the cookie must come from this origin. 401: sign in; 403: ask for the role; 429: wait `Retry-After`.
+* **Changes** carry the name of whoever is signed in, are kept for ever and told in `/v1/audit`; `Idempotency-Key:
+  <uuid>` makes trying again safe. `X-Request-ID` comes back in the answer and stands in the audit.
 * **Errors** are RFC 9457 problem documents; `do` says what to do.
 * **Live**: `WS /v1/live` pushes changed states. The first frame is `{"type":"hello"}`, then a full
   `{"type":"states","full":true,…}`, then only what changed, and a `{"type":"heartbeat",…}` that says how far the feed
@@ -45,17 +52,21 @@ TAGS = [
     {"name": "gateways", "description": "The edge agents"},
     {"name": "risk", "description": "The probability that a fault begins, and how far to trust it"},
     {"name": "maintenance", "description": "What was done to the machines"},
+    {"name": "access", "description": "Who is signed in, who may, and who did what"},
     {"name": "health", "description": "For supervisors and monitoring"},
 ]
 
 _MEANING = {
     400: "The body is no text that can be read",
-    403: "A page from elsewhere may change nothing here",
+    401: "Nobody has signed in, or with what cannot be used",
+    403: "The caller may not, or a page from elsewhere asks",
     404: "There is no such thing in the plant",
     406: "None of the media types in Accept can be produced",
+    413: "The body is too large",
     409: "It cannot be done in the present state, or the key belongs to another action",
     421: "The Host header names somebody else",
     422: "A parameter cannot be used; `errors` lists each",
+    429: "Too much; try again after Retry-After seconds",
     503: "A part behind the api is away; try again after Retry-After seconds",
 }
 
@@ -66,7 +77,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": _MEANING[status], "content": content} for status in (*statuses, 421)}
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, access: AccessSettings) -> None:
     """Make `app.openapi()` complete."""
 
     def document() -> dict[str, Any]:
@@ -85,6 +96,7 @@ def install(app: FastAPI) -> None:
             schemas.update(problem.pop("$defs"))
             schemas["Problem"] = problem
             _document_bodies(made)
+            _document_access(made, access)
             app.openapi_schema = made
         return app.openapi_schema
 
@@ -93,8 +105,26 @@ def install(app: FastAPI) -> None:
 
 def _document_bodies(made: dict[str, Any]) -> None:
     """What every operation with a body can answer: the body cannot be read, or comes from a page of somebody else."""
-    refusals = {str(status): response for status, response in problems(400, 403).items()}
+    refusals = {str(status): response for status, response in problems(400, 403, 413).items()}
     for methods in made["paths"].values():
         for operation in methods.values():
             if "requestBody" in operation:
                 operation["responses"].update(refusals)
+
+
+def _document_access(made: dict[str, Any], access: AccessSettings) -> None:
+    """Whether an operation needs a log-in, by the same table that the gate enforces."""
+    made["components"]["securitySchemes"] = {
+        "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": "From POST /v1/session"},
+        "key": {"type": "http", "scheme": "bearer", "description": "An API key, or a token of single sign-on"},
+    }
+    refusals = {str(status): response for status, response in problems(401, 403, 429).items()}
+    rules = {re.sub(r":\w+}", "}", route): rule for route, rule in RULES.items()}  # paths there have no converters
+    for path, methods in made["paths"].items():
+        for method, operation in methods.items():
+            rule = rules[f"{method.upper()} {path}"]
+            if rule.is_open:
+                continue
+            looks = access.anonymous == "viewer" and Role.VIEWER in rule.roles
+            operation["security"] = [{"session": []}, {"key": []}, *([{}] if looks else [])]
+            operation["responses"].update(refusals)

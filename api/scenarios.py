@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from api.errors import ProblemError
 from api.history import Surroundings
 from api.store_link import StoreLink
+from twin.access.grants import By
 from twin.errors import ConfigError, Retryable
 from twin.plant.tree import Plant
 from twin.store.connect import Store
@@ -78,12 +79,12 @@ class Desk:
         self._link: StoreLink = link
         self._asked: asyncio.Event = asyncio.Event()
 
-    async def submit(self, text: ScenarioText) -> Scenario:
+    async def submit(self, text: ScenarioText, by: By | None = None) -> Scenario:
         """Take a scenario; a problem when it cannot be simulated, is too much work, or too many wait."""
         self._check(text)
         question = text.model_dump(mode="json", by_alias=True)
         total = replications_of(text)
-        taken = await self._link.store.scenarios.add(uuid4(), question, total, MOST_WAITING)
+        taken = await self._link.store.scenarios.add(uuid4(), question, total, MOST_WAITING, by)
         if taken is None:
             raise ProblemError(
                 503,

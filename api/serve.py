@@ -8,7 +8,9 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Generator
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -45,9 +47,15 @@ async def run_api(settings: ApiSettings) -> None:
 
 async def serve(app: FastAPI, settings: ApiSettings, listener: socket.socket) -> None:
     """Serve an app on an open socket until cancelled or until one of its background tasks breaks."""
-    server = _Server(_config(app, settings))
+    config = _config(app, settings)
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        listener.close()
+        raise ConfigError(f"api.tls: {error}; check the certificate, the key and their permissions") from error
+    server = _Server(config)
     host, port = listener.getsockname()[:2]
-    log.info("listening on http://%s:%d", host, port)
+    log.info("listening on %s://%s:%d", "https" if settings.tls else "http", host, port)
     broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     app.state.broken = broken
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
@@ -81,8 +89,15 @@ def listen(settings: ApiSettings) -> socket.socket:
 
 
 def _config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
+    tls: dict[str, Any] = {}
+    if settings.tls is not None:
+        tls = {"ssl_certfile": settings.tls.certificate, "ssl_keyfile": settings.tls.key}
+        if settings.tls.client_ca is not None:
+            tls |= {"ssl_ca_certs": str(settings.tls.client_ca), "ssl_cert_reqs": ssl.CERT_REQUIRED}
     return uvicorn.Config(
         app,
+        **tls,
+        forwarded_allow_ips=list(settings.proxies),
         ws="websockets-sansio",
         ws_per_message_deflate=False,  # ten times the CPU for frames of this size
         ws_max_size=settings.live.max_message_bytes,

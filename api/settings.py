@@ -5,9 +5,11 @@ In: a YAML file or the command line. Out: frozen `ApiSettings` for `api.app.crea
 
 import ipaddress
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from twin.access.settings import AccessSettings, TlsSettings
 from twin.settings import Secret, Settings
 from twin.state.alarm_policy import AlarmPolicy
 from twin.wire.mqtt import BrokerSettings
@@ -48,7 +50,19 @@ class ApiSettings(Settings):
     allowed_origins: tuple[str, ...] = ()  # pages on other hosts that may open the WebSocket, e.g. https://wall.example
     live: LiveLimits = LiveLimits()
     series: SeriesLimits = SeriesLimits()
+    access: AccessSettings = AccessSettings()
+    tls: TlsSettings | None = None
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")  # whose word on address and scheme of the client is believed
     alarms: AlarmPolicy = AlarmPolicy()  # by which a replay of findings is judged
+
+    @model_validator(mode="after")
+    def _anonymous_is_meant(self) -> Self:
+        if self.access.anonymous != "none" and not self.loopback and self.access.anonymous_reach != "whole-network":
+            raise ValueError(
+                f"access.anonymous: {self.access.anonymous} lets everybody look who reaches {self.host}; set "
+                "access.anonymous: none, or access.anonymous_reach: whole-network if that is meant"
+            )
+        return self
 
     @property
     def loopback(self) -> bool:

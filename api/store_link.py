@@ -1,4 +1,7 @@
-"""The store as the api has it: a link that comes up when the database does, so that the api starts without it."""
+"""The link to the store: it comes up when the database does, so that the api starts without it.
+
+In: an address. Out: the open `Store`, or a 503 problem that says why there is none.
+"""
 
 import asyncio
 import logging
@@ -12,6 +15,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0
 POOL_WAIT_S = 3.0  # people wait for the answer
+ROLE = "fabriquay_api"  # it reads everything and writes what people say, never a sample
 
 
 class StoreLink:
@@ -40,7 +44,7 @@ class StoreLink:
         backoff = Backoff(most_s=LONGEST_PAUSE_S)
         while True:
             try:
-                async with open_store(self._dsn, wait_s=POOL_WAIT_S) as store:
+                async with open_store(self._dsn, wait_s=POOL_WAIT_S, role=ROLE) as store:
                     self._store = store
                     self._open.set()
                     log.info("the store is open")

@@ -1,4 +1,4 @@
-"""Installs the peers that the tests talk to: an OPC UA server and Sparkplug nodes that this project did not write.
+"""Installs the peers that the tests talk to, which this project did not write: OPC UA, Sparkplug, OpenID.
 
 `peers.py bench` installs what the benchmarks compare with, too.
 """
@@ -25,7 +25,7 @@ def install_python(name: str) -> None:
 
 
 if __name__ == "__main__":
-    for peers in ("opcua", "page", "sparkplug"):
+    for peers in ("oidc", "opcua", "page", "sparkplug"):
         install(ROOT / "tests" / "peers" / peers)
     install_python("peers")
     if "bench" in sys.argv[1:]:

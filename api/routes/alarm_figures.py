@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from api.alarm_documents import ReplayModel, ReplayOrder, ReportModel, TrialAnomalies, TrialRule
 from api.alarm_replay import replay_anomalies, replay_document, replay_rule
 from api.asked_times import End, Start, asked_window
-from api.deps import Parts, PartsDep
+from api.deps import Parts, PartsDep, PermitDep
 from api.errors import ProblemError, unavailable
 from api.openapi import problems
 from api.routes.alarms import NO_STORE, known_place
@@ -36,6 +36,7 @@ _RULE_FIELDS = {"limit", "deadband", "after_s", "on_delay_s", "off_delay_s"}
 )
 async def get_reports(
     parts: PartsDep,
+    permit: PermitDep,
     start: Start = "-7d",
     end: End = "now",
     under: Annotated[str | None, Query(description="Only this asset, signal or gateways/<node>, and below")] = None,
@@ -44,6 +45,7 @@ async def get_reports(
     """What ISA-18.2 and EEMUA 191 ask of an alarm system; precision comes from operators' verdicts in the window."""
     if under is not None:
         known_place(parts, under)
+    under = permit.place(under)
     span, alarms = asked_window(start, end), parts.link.store.alarms
     found = await alarms.between(span.start_ns, span.end_ns, under=under, limit=_MOST_TRANSITIONS + 1)
     if len(found) > _MOST_TRANSITIONS:
@@ -68,10 +70,11 @@ async def get_reports(
     response_class=Response,
     responses={200: {"model": ReplayModel, "description": "Episodes and totals"}, **problems(403, 404, 422, 503)},
 )
-async def replay(order: ReplayOrder, parts: PartsDep) -> Response:
+async def replay(order: ReplayOrder, parts: PartsDep, permit: PermitDep) -> Response:
     """A new or changed rule over stored history before it is armed: the code of the live alarms, changing nothing."""
     if (order.rule is None) == (order.anomalies is None):
         raise ProblemError(422, "wrong-replay", "give either `rule` or `anomalies`", do="leave out one of the two")
+    permit.demand(order.rule.signal if order.rule else (order.anomalies and order.anomalies.under) or "")
     span = asked_window(order.start, order.end)
     if parts.streams.locked():
         raise unavailable("every place for long reads is taken")

@@ -1,24 +1,27 @@
 """`/v1/alarms`: what stands, what became of it, and what operators do about it.
 
 Reads come from the store. An action is kept there and takes effect in `twin run`; what cannot be done in the alarm's
-present state is refused here already. Who the operator is stands in the body: nobody logs in yet.
+present state is refused here already. The operator is whoever is signed in.
 """
 
 import time
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import orjson
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Depends, Header, Path, Query
 from fastapi.responses import Response
 
+from api.access.caller import Permit
 from api.alarm_documents import ActionModel, AlarmHistoryModel, AlarmsModel, Judgement, Said, Shelving
 from api.asked_times import TIME_RULES, TIME_TEXT, At, asked_instant, asked_past
 from api.cursor import read_cursor, write_cursor
-from api.deps import Parts, PartsDep
+from api.deps import Parts, PartsDep, PermitDep
 from api.errors import ProblemError
 from api.openapi import problems
+from twin.access.grants import By
 from twin.plant.alarm import Priority
 from twin.state.alarm_document import alarm_document, past_document, transition_document
 from twin.state.alarm_model import ACTIVE, UNACKNOWLEDGED, Action, ActionKind, Phase
@@ -72,6 +75,7 @@ _FILTERS: dict[Standing, dict[str, Any]] = {
 )
 async def list_alarms(
     parts: PartsDep,
+    permit: PermitDep,
     state: Annotated[Standing, Query(description="Which ones")] = Standing.STANDING,
     priority: Annotated[Priority, Query(description="This one and above")] = Priority.LOW,
     under: Annotated[str | None, Query(description="Only this asset, signal or gateways/<node>, and below")] = None,
@@ -86,6 +90,7 @@ async def list_alarms(
     """
     if under is not None:
         known_place(parts, under)
+    under = permit.place(under)
     if at is not None:
         return await _playback(parts, asked_past(at), under, limit)
     wanted = AlarmFilter(
@@ -109,9 +114,10 @@ async def list_alarms(
     response_class=Response,
     responses={200: {"model": AlarmHistoryModel, "description": "The alarm"}, **problems(404, 422, 503)},
 )
-async def get_alarm(alarm: AlarmId, parts: PartsDep) -> Response:
+async def get_alarm(alarm: AlarmId, parts: PartsDep, permit: PermitDep) -> Response:
     """Why it was raised, every step since the first time, who did what and what they wrote."""
     kept = await _known(parts, alarm)
+    permit.demand(kept.rule.source)
     history = await parts.link.store.alarms.history(alarm)
     steps = [transition_document(one.id, one.transition) for one in history]
     body = {**alarm_document(kept.rule, kept.state), "history": steps}
@@ -123,6 +129,22 @@ async def _playback(parts: Parts, at_ns: int, under: str | None, limit: int) -> 
     told = [(one.kept.rule, one.kept.transition, one.raised_ns) for one in found]
     alarms = [past_document(rule, last, raised_ns) for rule, last, raised_ns in told if rule is not None]
     return Response(orjson.dumps({"alarms": alarms, "next": None}), media_type="application/json", headers=NO_STORE)
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """An alarm that somebody acts on."""
+
+    alarm: UUID
+    parts: Parts
+    permit: Permit
+
+
+def _on(alarm: AlarmId, parts: PartsDep, permit: PermitDep) -> On:
+    return On(alarm, parts, permit)
+
+
+OnDep = Annotated[On, Depends(_on)]
 
 
 def _action_route(kind: ActionKind, summary: str) -> dict[str, Any]:
@@ -137,59 +159,60 @@ def _action_route(kind: ActionKind, summary: str) -> dict[str, Any]:
 
 
 @router.post(**_action_route(ActionKind.ACKNOWLEDGE, "I have seen it"))
-async def acknowledge(alarm: AlarmId, said: Said, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+async def acknowledge(on: OnDep, said: Said, key: IdempotencyKey = None) -> Response:
     """Somebody knows of the alarm and takes care of it."""
-    return await _act(parts, alarm, ActionKind.ACKNOWLEDGE, said, key)
+    return await _act(on, ActionKind.ACKNOWLEDGE, said, key)
 
 
 @router.post(**_action_route(ActionKind.CONFIRM, "The cause was dealt with"))
-async def confirm(alarm: AlarmId, said: Said, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+async def confirm(on: OnDep, said: Said, key: IdempotencyKey = None) -> Response:
     """For alarms whose rule asks for it, once they have cleared."""
-    return await _act(parts, alarm, ActionKind.CONFIRM, said, key)
+    return await _act(on, ActionKind.CONFIRM, said, key)
 
 
 @router.post(**_action_route(ActionKind.RESET, "Let go of a latched alarm"))
-async def reset(alarm: AlarmId, said: Said, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+async def reset(on: OnDep, said: Said, key: IdempotencyKey = None) -> Response:
     """A latched alarm stays until it is acknowledged and reset."""
-    return await _act(parts, alarm, ActionKind.RESET, said, key)
+    return await _act(on, ActionKind.RESET, said, key)
 
 
 @router.post(**_action_route(ActionKind.UNSHELVE, "Hear of it again"))
-async def unshelve(alarm: AlarmId, said: Said, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+async def unshelve(on: OnDep, said: Said, key: IdempotencyKey = None) -> Response:
     """Ends a shelving before its time."""
-    return await _act(parts, alarm, ActionKind.UNSHELVE, said, key)
+    return await _act(on, ActionKind.UNSHELVE, said, key)
 
 
 @router.post(**_action_route(ActionKind.COMMENT, "Write something to it"))
-async def comment(alarm: AlarmId, said: Said, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+async def comment(on: OnDep, said: Said, key: IdempotencyKey = None) -> Response:
     """A note for the next shift; changes nothing else."""
-    return await _act(parts, alarm, ActionKind.COMMENT, said, key)
+    return await _act(on, ActionKind.COMMENT, said, key)
 
 
 @router.post(**_action_route(ActionKind.SHELVE, "Not now"))
-async def shelve(alarm: AlarmId, said: Shelving, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+async def shelve(on: OnDep, said: Shelving, key: IdempotencyKey = None) -> Response:
     """The alarm goes on but nobody hears of it: for `for_s` seconds (12 h at most), or until it clears."""
     until_ns = None if said.for_s is None else time.time_ns() + round(said.for_s * 1e9)
-    return await _act(parts, alarm, ActionKind.SHELVE, said, key, {"until_ns": until_ns})
+    return await _act(on, ActionKind.SHELVE, said, key, {"until_ns": until_ns})
 
 
 @router.post(**_action_route(ActionKind.VERDICT, "Was it real?"))
-async def verdict(alarm: AlarmId, said: Judgement, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+async def verdict(on: OnDep, said: Judgement, key: IdempotencyKey = None) -> Response:
     """Real, false or known: from these the precision of every detector is reported and its calibration learns."""
     detail = {"verdict": said.verdict.value, "occurrence": said.occurrence}
-    return await _act(parts, alarm, ActionKind.VERDICT, said, key, detail)
+    return await _act(on, ActionKind.VERDICT, said, key, detail)
 
 
 async def _act(
-    parts: Parts, alarm: UUID, kind: ActionKind, said: Said, key: UUID | None, detail: dict[str, Any] | None = None
+    on: On, kind: ActionKind, said: Said, key: UUID | None, detail: dict[str, Any] | None = None
 ) -> Response:
-    kept = await _known(parts, alarm)
-    made = Action(0, kind, str(alarm), time.time_ns(), said.operator, said.comment, detail or {})
+    kept = await _known(on.parts, on.alarm)
+    on.permit.demand(kept.rule.source)
+    made = Action(0, kind, str(on.alarm), time.time_ns(), on.permit.caller.name, said.comment, detail or {})
     why = refusal(kept.rule, kept.state, made)
-    return await keep_action(parts, made, key, why)
+    return await keep_action(on.parts, made, key, on.permit.by, why)
 
 
-async def keep_action(parts: Parts, made: Action, key: UUID | None, refused: str = "") -> Response:
+async def keep_action(parts: Parts, made: Action, key: UUID | None, by: By, refused: str = "") -> Response:
     """202 with the action that is kept; one that was kept under this key before is answered again."""
     actions = parts.link.store.actions
     if refused:
@@ -197,7 +220,7 @@ async def keep_action(parts: Parts, made: Action, key: UUID | None, refused: str
         if before is None:
             raise ProblemError(409, "not-possible-now", refused, do="look at the alarm's `actions`, then try again")
     order = Order(key or uuid4(), made.kind, made.target, made.at_ns, made.operator, made.comment, made.detail)
-    kept, new = await actions.add(order)
+    kept, new = await actions.add(order, by)
     if not new and (kept.kind, kept.target, kept.operator) != (made.kind, made.target, made.operator):
         raise ProblemError(
             409,

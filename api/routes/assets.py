@@ -12,10 +12,10 @@ from fastapi.responses import Response
 
 from api.asked_times import At, asked_past
 from api.board import FORMAT, Noun
-from api.deps import Parts, PartsDep
+from api.deps import Parts, PartsDep, PermitDep
 from api.documents import AssetState, StatesModel
-from api.hub import View
 from api.openapi import problems
+from api.view import View
 from api.window import rfc3339
 from twin.state.document import document
 from twin.state.past import states_at
@@ -55,6 +55,7 @@ async def get_asset_state(path: AssetPathParameter, parts: PartsDep, at: At = No
 )
 async def list_states(
     parts: PartsDep,
+    permit: PermitDep,
     under: Annotated[
         str | None, Query(description="Only this asset and what is below it", examples=["factory"])
     ] = None,
@@ -67,7 +68,7 @@ async def list_states(
     """
     if under is not None:
         parts.asset(under)
-    view = View((under,) if under else (), signals)
+    view = View((under,) if under else permit.within or (), signals)
     if at is not None:
         return await _playback(parts, view, asked_past(at))
     states = [entry.rendered(signals=signals) for entry in parts.board.all(Noun.ASSET) if view.covers(entry.key)]

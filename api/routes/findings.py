@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from api.asked_times import End, Start, asked_window
-from api.deps import PartsDep
+from api.deps import PartsDep, PermitDep
 from api.documents import FindingsModel
 from api.errors import ProblemError
 from api.openapi import problems
@@ -30,6 +30,7 @@ MOST_FINDINGS = 10_000
 )
 async def list_findings(
     parts: PartsDep,
+    permit: PermitDep,
     asset: Annotated[str | None, Query(description="Only of this asset", examples=["factory/machining/mill-1"])] = None,
     start: Start = "-1d",
     end: End = "now",
@@ -43,7 +44,8 @@ async def list_findings(
         raise ProblemError(
             422, "too-many-rows", f"the window holds more than {MOST_FINDINGS} findings", do="ask for a shorter window"
         )
-    body = {"start": rfc3339(span.start_ns), "end": rfc3339(span.end_ns), "findings": [_kept(one) for one in found]}
+    seen = [one for one in found if permit.covers(one.asset)]
+    body = {"start": rfc3339(span.start_ns), "end": rfc3339(span.end_ns), "findings": [_kept(one) for one in seen]}
     return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
 
 

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from api.access.caller import Permit
 from api.asked_times import TIME_RULES, TIME_TEXT, asked_instant
-from api.deps import Parts, PartsDep
+from api.deps import Parts, PartsDep, PermitDep
 from api.forecast_documents import AccuracyModel, ForecastsModel
 from api.openapi import problems
 from api.tables import TABLE_CONTENT, FormatParameter, chosen, respond, table, times
+from twin.access.grants import covers
 from twin.forecast.issued import LEVELS, Forecast
 
 router = APIRouter(prefix="/v1", tags=["forecasts"])
@@ -42,6 +44,7 @@ class By(StrEnum):
 async def get_forecasts(
     request: Request,
     parts: PartsDep,
+    permit: PermitDep,
     under: Under = None,
     by: Annotated[
         By, Query(description="Hours reach 48 h ahead, shifts and days 7 to 8 days, a week 168 h")
@@ -54,7 +57,9 @@ async def get_forecasts(
 ) -> Response:
     """The newest issue of every asset; `quantiles` and `adjusted` (with the fault risk) stand at `levels`."""
     wanted = chosen(request, form)
-    rows = await parts.link.store.forecasts.latest(_assets(parts, under), by.value, asked_instant("origin", origin))
+    rows = await parts.link.store.forecasts.latest(
+        _assets(parts, permit, under), by.value, asked_instant("origin", origin)
+    )
     return respond(_table(rows), {"by": by.value, "levels": list(LEVELS)}, wanted, f"forecast-{by.value}")
 
 
@@ -71,6 +76,7 @@ async def get_forecasts(
 async def get_accuracy(
     request: Request,
     parts: PartsDep,
+    permit: PermitDep,
     under: Under = None,
     days: Annotated[int, Query(description="Of forecasts whose time ended in the last days", ge=1, le=400)] = 28,
     form: FormatParameter = None,
@@ -78,7 +84,7 @@ async def get_accuracy(
     """How many truths lay inside the intervals, mean error, MASE (below 1 beats the seasonal naive), pinball loss."""
     wanted = chosen(request, form)
     since_ns = time.time_ns() - days * DAY_NS
-    rows = await parts.link.store.forecasts.accuracy(_assets(parts, under), since_ns)
+    rows = await parts.link.store.forecasts.accuracy(_assets(parts, permit, under), since_ns)
     names = (
         "asset",
         "by",
@@ -95,13 +101,13 @@ async def get_accuracy(
     return respond(table(columns), {"days": days}, wanted, "forecast-accuracy")
 
 
-def _assets(parts: Parts, under: str | None) -> list[str]:
+def _assets(parts: Parts, permit: Permit, under: str | None) -> list[str]:
     if under is not None:
         parts.asset(under)
     return [
         asset.path
         for asset in parts.plant.assets
-        if under is None or asset.path == under or asset.path.startswith(f"{under}/")
+        if (under is None or covers(under, asset.path)) and permit.covers(asset.path)
     ]
 
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.board import Noun
-from api.deps import PartsDep
+from api.deps import PartsDep, PermitDep
 from api.documents import GatewaysModel
 from api.openapi import problems
 
@@ -19,8 +19,9 @@ router = APIRouter(prefix="/v1", tags=["gateways"])
     response_class=Response,
     responses={200: {"model": GatewaysModel, "description": "The gateways"}, **problems()},
 )
-async def list_gateways(parts: PartsDep) -> Response:
+async def list_gateways(parts: PartsDep, permit: PermitDep) -> Response:
     """Connection, backlog and sources of each gateway; `feed` says how far this can be trusted."""
-    gateways = b",".join(entry.rendered(signals=True) for entry in parts.board.all(Noun.GATEWAY))
+    seen = (entry for entry in parts.board.all(Noun.GATEWAY) if permit.covers(f"gateways/{entry.key}"))
+    gateways = b",".join(entry.rendered(signals=True) for entry in seen)
     body = b'{"feed":%s,"gateways":[%s]}' % (orjson.dumps(parts.feed.describe()), gateways)
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from api.asked_times import TIME_RULES, TIME_TEXT, asked_window
-from api.deps import Parts, PartsDep
+from api.deps import Parts, PartsDep, PermitDep
 from api.errors import ProblemError
 from api.kpi_documents import BottlenecksModel, LineageModel, ReclassificationModel, Reclassify
 from api.openapi import problems
@@ -138,6 +138,7 @@ async def reclassify_interval(
     path: Annotated[str, Path(description="The unit's path", examples=["factory/machining/mill-1"])],
     order: Reclassify,
     parts: PartsDep,
+    permit: PermitDep,
 ) -> Response:
     """Kept for ever: who, when, from, to, why. The touched hours are made anew at the next turn of `twin learn`."""
     unit = _unit(parts, path)
@@ -150,9 +151,9 @@ async def reclassify_interval(
     span = _bounded(Window(start_ns, min(end_ns, now_ns)))
     line = await asyncio.to_thread(line_of, unit, await _read(parts, unit, span), span.start_ns, span.end_ns)
     said = Said(
-        0, path, span.start_ns, span.end_ns, _seconds(line, span), order.reason, order.operator, order.comment, 0
+        0, path, span.start_ns, span.end_ns, _seconds(line, span), order.reason, permit.caller.name, order.comment, 0
     )
-    kept = await parts.link.store.kpis.reclassify(said)
+    kept = await parts.link.store.kpis.reclassify(said, permit.by)
     return _answer(_said(kept), status=202)
 
 

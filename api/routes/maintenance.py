@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from api.asked_times import End, Start
-from api.deps import Parts, PartsDep
+from api.deps import Parts, PartsDep, PermitDep
 from api.errors import FieldProblem, ProblemError
 from api.openapi import problems
 from api.risk_documents import Accepted, EventsModel, NewEvent
@@ -31,11 +31,13 @@ MOST_EVENTS = 10_000
     responses={200: {"model": Accepted, "description": "All are kept"}, **problems(422, 503)},
 )
 async def add_maintenance_events(
-    events: Annotated[list[NewEvent], Field(min_length=1, max_length=MOST_EVENTS)], parts: PartsDep
+    events: Annotated[list[NewEvent], Field(min_length=1, max_length=MOST_EVENTS)], parts: PartsDep, permit: PermitDep
 ) -> Response:
     """All of them or none. The same event (asset, at, kind, component) again changes nothing."""
-    kept = _events(parts, events)
-    new = await parts.link.store.maintenance.add(kept)
+    for asset in {one.asset for one in events}:
+        permit.demand(asset)
+    kept = _events(parts, events, permit.caller.name)
+    new = await parts.link.store.maintenance.add(kept, permit.by)
     return _json({"accepted": len(kept), "new": new})
 
 
@@ -48,6 +50,7 @@ async def add_maintenance_events(
 )
 async def list_maintenance_events(
     parts: PartsDep,
+    permit: PermitDep,
     asset: Annotated[str | None, Query(description="Only of this asset", examples=["factory/machining/mill-1"])] = None,
     start: Start = "-30d",
     end: End = "now",
@@ -60,10 +63,10 @@ async def list_maintenance_events(
     except Rejected as refused:
         raise ProblemError(422, refused.reason, str(refused), do="give a start before the end") from refused
     found = await parts.link.store.maintenance.between(span.start_ns, span.end_ns, asset=asset, limit=MOST_EVENTS)
-    return _json({"events": [_event(one) for one in found]})
+    return _json({"events": [_event(one) for one in found if permit.covers(one.asset)]})
 
 
-def _events(parts: Parts, events: list[NewEvent]) -> list[MaintenanceEvent]:
+def _events(parts: Parts, events: list[NewEvent], who: str) -> list[MaintenanceEvent]:
     kept: list[MaintenanceEvent] = []
     wrong: list[FieldProblem] = []
     for number, one in enumerate(events):
@@ -76,7 +79,7 @@ def _events(parts: Parts, events: list[NewEvent]) -> list[MaintenanceEvent]:
             "comment": one.comment,
         }
         try:
-            kept.append(event_of(row, parts.plant, source="api"))
+            kept.append(event_of(row, parts.plant, source=who))
         except ValueError as error:
             wrong.append(FieldProblem(field=f"body.{number}", problem=str(error)))
     if wrong:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from api.alarm_documents import ActionModel, MaintenanceOrder, NewNormalOrder, Said, WindowsModel
-from api.deps import PartsDep
+from api.deps import PartsDep, PermitDep
 from api.errors import ProblemError
 from api.openapi import problems
 from api.routes.alarms import NO_STORE, IdempotencyKey, keep_action, known_place
@@ -36,11 +36,12 @@ WindowId = Annotated[int, Path(ge=1, le=_MOST_ID, description="The window's id")
 )
 async def list_maintenance(
     parts: PartsDep,
+    permit: PermitDep,
     before: Annotated[int | None, Query(ge=1, le=_MOST_ID, description="Only older ones than this id")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="At most so many")] = 100,
 ) -> Response:
     """Who announced it, until when, and who ended it."""
-    found = await parts.link.store.actions.windows(before, limit)
+    found = await parts.link.store.actions.windows(before, limit, permit.within)
     body = {"windows": [_window(one) for one in found]}
     return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
 
@@ -53,8 +54,11 @@ async def list_maintenance(
     response_class=Response,
     responses={**_KEPT, **problems(403, 404, 409, 422, 503)},
 )
-async def add_maintenance(order: MaintenanceOrder, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+async def add_maintenance(
+    order: MaintenanceOrder, parts: PartsDep, permit: PermitDep, key: IdempotencyKey = None
+) -> Response:
     """Alarms at and below the path go on but are not announced; what is still there afterwards is announced then."""
+    permit.demand(order.under)
     known_place(parts, order.under)
     now_ns, kind = time.time_ns(), ActionKind(order.kind)
     start_ns = now_ns if order.start is None else ns_of(order.start)
@@ -64,7 +68,8 @@ async def add_maintenance(order: MaintenanceOrder, parts: PartsDep, key: Idempot
     if end_ns is not None and end_ns <= max(start_ns, now_ns):
         raise _wrong("the end is not after the start and the present", "correct start and end")
     detail = {"start_ns": start_ns, "end_ns": end_ns}
-    return await keep_action(parts, Action(0, kind, order.under, now_ns, order.operator, order.comment, detail), key)
+    made = Action(0, kind, order.under, now_ns, permit.caller.name, order.comment, detail)
+    return await keep_action(parts, made, key, permit.by)
 
 
 @router.post(
@@ -79,17 +84,19 @@ async def end_maintenance(
     window: WindowId,
     said: Said,
     parts: PartsDep,
+    permit: PermitDep,
     key: IdempotencyKey = None,
 ) -> Response:
     """Back in service, or ready earlier than planned; one that has not begun yet is withdrawn."""
     found = await parts.link.store.actions.window(window)
     if found is None:
         raise ProblemError(404, "unknown-window", f"no window {window}", do="/v1/maintenance lists every window")
+    permit.demand(found.action.target)
     now_ns = time.time_ns()
     end_ns = found.ended_ns or found.action.detail.get("end_ns")
     refused = f"window {window} is over since {rfc3339(end_ns)}" if end_ns and end_ns <= now_ns else ""
-    made = Action(0, ActionKind.END, str(window), now_ns, said.operator, said.comment)
-    return await keep_action(parts, made, key, refused)
+    made = Action(0, ActionKind.END, str(window), now_ns, permit.caller.name, said.comment)
+    return await keep_action(parts, made, key, permit.by, refused)
 
 
 @router.post(
@@ -100,12 +107,15 @@ async def end_maintenance(
     response_class=Response,
     responses={**_KEPT, **problems(403, 404, 409, 422, 503)},
 )
-async def add_new_normal(order: NewNormalOrder, parts: PartsDep, key: IdempotencyKey = None) -> Response:
+async def add_new_normal(
+    order: NewNormalOrder, parts: PartsDep, permit: PermitDep, key: IdempotencyKey = None
+) -> Response:
     """After a repair or a change of process: the detectors learn this signal, or every signal of this asset, anew."""
+    permit.demand(order.path)
     if not parts.plant.has_signal(order.path):
         parts.asset(order.path)
-    made = Action(0, ActionKind.NEW_NORMAL, order.path, time.time_ns(), order.operator, order.comment)
-    return await keep_action(parts, made, key)
+    made = Action(0, ActionKind.NEW_NORMAL, order.path, time.time_ns(), permit.caller.name, order.comment)
+    return await keep_action(parts, made, key, permit.by)
 
 
 def _window(one: KeptWindow) -> dict[str, Any]:

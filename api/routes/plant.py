@@ -6,10 +6,12 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api.deps import PartsDep
+from api.deps import PartsDep, PermitDep
 from api.documents import PlantModel
 from api.openapi import problems
 from api.plan_rates import plan_rates
+from twin.access.grants import EVERYWHERE, covers
+from twin.access.secrets import digest
 from twin.plant.calendar import Calendar
 from twin.plant.tree import Asset, Plant, Signal
 
@@ -23,26 +25,41 @@ router = APIRouter(prefix="/v1", tags=["plant"])
     response_class=Response,
     responses={200: {"model": PlantModel, "description": "The plant"}, 304: {"description": "Unchanged"}, **problems()},
 )
-async def get_plant(request: Request, parts: PartsDep) -> Response:
-    """Everything that exists, parents before children. Send the ETag back in If-None-Match to save the transfer."""
-    tag = f'"{parts.plant.revision}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+async def get_plant(request: Request, parts: PartsDep, permit: PermitDep) -> Response:
+    """Everything that exists, parents before children. Send the ETag back in If-None-Match to save the transfer.
+
+    Who may see a part of the plant gets that part, and the assets above it without their signals.
+    """
+    part = "" if permit.everywhere else "." + digest("|".join(permit.roots)).hex()[:12]
+    tag = f'"{parts.plant.revision}{part}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(parts.plant_json, media_type="application/json", headers=headers)
+    body = parts.plant_json if permit.everywhere else to_json(parts.plant, permit.roots)
+    return Response(body, media_type="application/json", headers=headers)
 
 
-def to_json(plant: Plant) -> bytes:
-    """The plant as a JSON document."""
+def to_json(plant: Plant, roots: tuple[str, ...] = (EVERYWHERE,)) -> bytes:
+    """The plant at and below these paths, and what stands above them, as a JSON document."""
+    seen = {asset.path for asset in plant.assets if any(covers(root, asset.path) for root in roots)}
+    above = {asset.path for asset in plant.assets if any(root.startswith(f"{asset.path}/") for root in roots)}
     rates = plan_rates(plant)
     return orjson.dumps(
         {
             "enterprise": plant.enterprise,
             "title": plant.title,
             "revision": plant.revision,
-            "assets": [_asset(plant, asset, rates.get(asset.path)) for asset in plant.assets],
+            "assets": [
+                _asset(plant, asset, rates.get(asset.path), signals=asset.path in seen)
+                for asset in plant.assets
+                if asset.path in seen | above
+            ],
             "calendars": {name: _calendar(one) for name, one in plant.calendars.items()},
-            "flow": [{"source": link.source, "target": link.target, "buffer": link.buffer} for link in plant.flow],
+            "flow": [
+                {"source": link.source, "target": link.target, "buffer": link.buffer}
+                for link in plant.flow
+                if {link.source, link.target} <= seen
+            ],
         }
     )
 
@@ -51,7 +68,7 @@ def _calendar(calendar: Calendar) -> dict[str, list[str]]:
     return {"shifts": [one.name for one in calendar.patterns], "stops": [one.title for one in calendar.stops]}
 
 
-def _asset(plant: Plant, asset: Asset, plan_per_h: float | None) -> dict[str, Any]:
+def _asset(plant: Plant, asset: Asset, plan_per_h: float | None, *, signals: bool) -> dict[str, Any]:
     buffer, work = plant.buffers.get(asset.path), plant.work.get(asset.path)
     return {
         "path": asset.path,
@@ -65,7 +82,7 @@ def _asset(plant: Plant, asset: Asset, plan_per_h: float | None) -> dict[str, An
         "servers": work.servers if work else None,
         "plan_per_h": None if plan_per_h is None else round(plan_per_h, 2),
         "calendar": asset.calendar,
-        "signals": [_signal(plant.signal(path)) for path in asset.signals],
+        "signals": [_signal(plant.signal(path)) for path in asset.signals] if signals else [],
     }
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.asked_times import At, asked_past
-from api.deps import PartsDep
+from api.deps import PartsDep, PermitDep
 from api.openapi import problems
 from api.risk_documents import ReliabilitiesModel, RiskModel, RisksModel
 from api.routes.assets import NO_STORE, AssetPathParameter
@@ -42,9 +42,10 @@ async def get_asset_risk(path: AssetPathParameter, parts: PartsDep, at: At = Non
     response_class=Response,
     responses={200: {"model": RisksModel, "description": "The risks"}, **problems(422, 503)},
 )
-async def list_risks(parts: PartsDep, at: At = None) -> Response:
+async def list_risks(parts: PartsDep, permit: PermitDep, at: At = None) -> Response:
     """Every machine of the newest turn of `risk-score`, by path."""
-    return _json({"risks": [_risk(one) for one in await parts.link.store.risks.latest(by_ns=_by(at))]})
+    found = await parts.link.store.risks.latest(by_ns=_by(at))
+    return _json({"risks": [_risk(one) for one in found if permit.covers(one.asset)]})
 
 
 @router.get(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from api.deps import PartsDep
+from api.deps import PartsDep, PermitDep
 from api.errors import ProblemError
 from api.media import TableFormat
 from api.openapi import problems
@@ -56,9 +56,10 @@ class ScenariosModel(BaseModel):
     response_class=Response,
     responses={202: {"model": ScenarioModel, "description": "Taken; ask for it at Location"}, **problems(422, 503)},
 )
-async def post_scenario(text: ScenarioText, parts: PartsDep) -> Response:
+async def post_scenario(text: ScenarioText, parts: PartsDep, permit: PermitDep) -> Response:
     """Bounded work, one scenario at a time per process. Durations are seconds or text such as `4 h`."""
-    taken = await parts.scenarios.submit(text)
+    permit.demand(text.under)
+    taken = await parts.scenarios.submit(text, permit.by)
     headers = {**FRESH, "Location": f"/v1/scenarios/{taken.id}"}
     return Response(orjson.dumps(_document(taken)), 202, headers, "application/json")
 
@@ -76,12 +77,13 @@ async def post_scenario(text: ScenarioText, parts: PartsDep) -> Response:
 async def list_scenarios(
     request: Request,
     parts: PartsDep,
+    permit: PermitDep,
     limit: Annotated[int, Query(ge=1, le=KEPT, description="At most so many")] = 100,
     format: FormatParameter = None,  # noqa: A002 – the name in the URL
 ) -> Response:
     """The newest first; the answers are at each scenario's own address. The newest 1,000 are kept."""
     form = chosen(request, format)
-    found = await parts.link.store.scenarios.list(limit)
+    found = await parts.link.store.scenarios.list(limit, permit.within)
     documents = [_document(one) for one in found]
     if form is TableFormat.JSON:
         return Response(orjson.dumps({"scenarios": documents}), media_type="application/json", headers=FRESH)
@@ -103,6 +105,7 @@ async def list_scenarios(
 async def get_scenario(
     request: Request,
     parts: PartsDep,
+    permit: PermitDep,
     identity: Annotated[str, Path(alias="id", max_length=64, description="Its id, as POST gave it")],
     part: Annotated[TableName, Query(alias="table", description="Which part of the answer is the table")] = "fans",
     format: FormatParameter = None,  # noqa: A002 – the name in the URL
@@ -113,6 +116,7 @@ async def get_scenario(
     found = await store.scenarios.find(_uuid(identity))
     if found is None:
         raise _unknown(identity)
+    permit.demand(found.question["under"])
     answer = await store.scenarios.answer(found.id)
     if form is TableFormat.JSON:
         document = _document(found) | {"question": found.question, "answer": answer}

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -18,6 +19,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+OWN = "four words and a dot."  # admin's password
 ALWAYS = "power: { title: Active power, kind: measurement, unit: kW, range: [0, 30], resolution: 0.01, period_s: 0.5 }"
 ALARM = ALWAYS.replace(" }", ", alarms: { hi: { limit: 0.001, on_delay_s: 1, off_delay_s: 3600, priority: high } } }")
 
@@ -39,7 +41,15 @@ def demo() -> Iterator[Demo]:
         assert ALWAYS in text
         plant.write_text(text.replace(ALWAYS, ALARM))
         with Demo(folder) as running:
+            choose_password(running)
             yield running
+
+
+def choose_password(demo: Demo) -> None:
+    """What admin does first: the told password for one of their own."""
+    with httpx.Client(base_url=demo.page, headers={"Origin": demo.page.rstrip("/")}) as http:
+        http.post("v1/session", json={"name": "admin", "password": demo.password}).raise_for_status()
+        http.put("v1/session/password", json={"old": demo.password, "new": OWN}).raise_for_status()
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +65,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(demo: Demo, browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1920, "height": 1080}, color_scheme="dark")
+    context.request.post(f"{demo.page}v1/session", data={"name": "admin", "password": OWN})
     opened = context.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))

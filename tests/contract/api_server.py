@@ -1,6 +1,7 @@
 """A real api on a real socket for the tests: in this loop, or as a process of its own; and what is published to it."""
 
 import asyncio
+import functools
 import os
 import subprocess
 import sys
@@ -21,10 +22,16 @@ from api.deps import Parts
 from api.serve import listen, serve
 from api.settings import ApiSettings, LiveLimits, SeriesLimits
 from tests.servers import CHECKOUT, free_port, wait_for
+from twin.access.grants import By, parse_grants
+from twin.access.secrets import hash_password, new_key
+from twin.access.settings import AccessSettings
+from twin.store.connect import Store, open_store
 from twin.wire.mqtt import BrokerSettings
 
 PLANT = CHECKOUT / "configs" / "plant.yaml"
 MILL = "factory/machining/mill-1"
+LOOK = AccessSettings(anonymous="viewer", requests_per_s=100_000, burst=1_000_000, sign_ins_per_min=10_000)
+PASSWORD = "four words and a dot."
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"  # no database listens there
 
 
@@ -36,6 +43,7 @@ def api_settings(
     series: SeriesLimits | None = None,
     **more: Any,
 ) -> ApiSettings:
+    more.setdefault("access", LOOK)
     return ApiSettings(
         dsn=dsn,
         broker=BrokerSettings(host="127.0.0.1", port=broker_port),
@@ -71,6 +79,13 @@ class Api:
 
         await until(ok, what="readiness")
 
+    async def sign_in(self, name: str = "Kim", *roles: str) -> None:
+        """From here on `http` is this person with these roles (an engineer), as a page would be."""
+        await add_user(self.parts.link.store, name, *(roles or ("engineer",)))
+        self.http.headers["Origin"] = str(self.http.base_url).rstrip("/")
+        answer = await self.http.post("/v1/session", json={"name": name, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+
     async def connected(self) -> None:
         """Wait until the feed is connected."""
         await until(lambda: self.parts.feed.connected, what="connection to the broker")
@@ -90,6 +105,26 @@ async def running_api(settings: ApiSettings) -> AsyncGenerator[Api]:
         finally:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
+
+
+async def add_user(store: Store, name: str, *roles: str) -> None:
+    """A user who has chosen the password `PASSWORD`; one that is there already gets the roles."""
+    grants, by = parse_grants(roles), By("test", "command line")
+    if await store.accounts.add(name, _hashed(), grants, by, is_initial=False) is None:
+        await store.accounts.change(name, by, grants=grants, disabled=False)
+
+
+async def make_key(dsn: str, title: str, *roles: str, days: int = 1) -> str:
+    """A machine's key."""
+    made = new_key()
+    async with open_store(dsn) as store:
+        assert await store.keys.add(made.id, made.digest, title, parse_grants(roles), days, By("test", "command line"))
+    return made.text
+
+
+@functools.cache
+def _hashed() -> str:
+    return hash_password(PASSWORD)
 
 
 _PROCESS = """

@@ -18,7 +18,7 @@ from twin.store.connect import Store, open_store
 from twin.store.embedded import EmbeddedPostgres
 
 S = 10**9
-KIM = {"operator": "Kim", "comment": "I am on my way"}
+KIM = {"comment": "I am on my way"}
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ async def store(database: EmbeddedPostgres, ids: dict[str, int]) -> AsyncGenerat
 async def api(database: EmbeddedPostgres, store: Store) -> AsyncGenerator[Api]:
     async with running_api(api_settings(dsn=database.dsn)) as running:
         await running.parts.link.opened()
+        await running.sign_in("Kim")
         yield running
 
 
@@ -117,8 +118,8 @@ async def test_the_same_key_is_the_same_action_also_when_it_has_taken_effect(api
     assert len(await plant.store.actions.after(0)) == 1
 
 
-@pytest.mark.parametrize("body", [{}, {"operator": "Kim"}, {"operator": " ", "comment": "x"}, {**KIM, "password": "x"}])
-async def test_who_and_why_are_asked_for(api: Api, plant: Alarms, body: dict[str, str]) -> None:
+@pytest.mark.parametrize("body", [{}, {"comment": " "}, {**KIM, "password": "x"}, {**KIM, "operator": "Alex"}])
+async def test_why_is_asked_for_and_who_is_whoever_is_signed_in(api: Api, plant: Alarms, body: dict[str, str]) -> None:
     alarm = await plant.anomaly(START_NS)
     problem(await api.http.post(f"/v1/alarms/{alarm}/acknowledge", json=body), 422, "invalid-parameters")
 

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.access.rules import RULES, Rule
 from api.app import create_app
 from api.security import HEADERS
 from api.serve import listen, serve
@@ -55,7 +56,10 @@ async def test_an_unknown_asset_is_a_404_problem_that_suggests_the_nearest() -> 
         problem(await api.http.get("/v1/states", params={"under": "nowhere"}), 404, "unknown-asset")
 
 
-async def test_a_bug_is_a_500_problem_and_the_api_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_is_a_500_problem_and_the_api_goes_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RULES, "GET /v1/broken", Rule())
     settings = api_settings()
     async with running_api(settings) as api:
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from tests import servers
 from tests.contract.api_samples import commit, commit_texts, register
-from tests.contract.api_server import MILL, api_process, api_settings
+from tests.contract.api_server import MILL, api_process, api_settings, make_key
 from tests.contract.api_server import PLANT as PLANT_FILE
 from twin.client import ApiProblem, Twin
 from twin.commands.cli import app
@@ -57,6 +57,7 @@ def served(tmp_path_factory):
         with api_process(api_settings(dsn=database.dsn), folder / "api.log") as (port, _):
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
                 servers.wait_for(lambda: http.get("/v1/kpis?under=factory").status_code == 200, what="the store")
+                http.headers["Authorization"] = f"Bearer {asyncio.run(make_key(database.dsn, 'ann', 'engineer'))}"
                 yield http, database.dsn, folder
             assert "Traceback" not in (folder / "api.log").read_text()
 
@@ -117,7 +118,7 @@ def test_what_an_operator_says_is_kept_with_what_it_was_and_moves_the_time(serve
     def at(minutes):
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW_NS / 1e9 - 60 * minutes))
 
-    order = {"start": at(90), "end": at(80), "reason": "maintenance", "operator": "ann", "comment": "filter change"}
+    order = {"start": at(90), "end": at(80), "reason": "maintenance", "comment": "filter change"}
     kept = http.post(f"/v1/intervals/{MILL}/reclassify", json=order)
     assert kept.status_code == 202, kept.text
     assert sum(kept.json()["was"].values()) == pytest.approx(600)
@@ -126,7 +127,7 @@ def test_what_an_operator_says_is_kept_with_what_it_was_and_moves_the_time(serve
     assert row["seconds"]["maintenance"] == pytest.approx(600)
     audit = http.get("/v1/lineage", params={"asset": MILL, "start": "-5h"}).json()["reclassified"]
     assert [(one["reason"], one["operator"], one["comment"]) for one in audit] == [
-        ("maintenance", "ann", "filter change")
+        ("maintenance", "key:ann", "filter change")
     ]
 
 

@@ -54,6 +54,7 @@ def database():
 async def api(database):
     async with running_api(api_settings(dsn=database.dsn)) as running:
         await running.parts.link.opened()
+        await running.sign_in("Ann", "planner")
         yield running
 
 
@@ -89,6 +90,7 @@ async def test_answers_outlive_the_process_and_any_other_one_has_them(database):
     async with running_api(settings) as one, running_api(settings) as other:
         await one.parts.link.opened()
         await other.parts.link.opened()
+        await one.sign_in("Ann", "planner")
         where = (await one.http.post("/v1/scenarios", json={**DOWN, "title": "Kept"})).headers["location"]
         assert (await other.http.get(where)).json()["title"] == "Kept"
         answered = await done(other, where)

@@ -64,7 +64,7 @@ async def assert_ends(task: asyncio.Task[None]) -> None:
     assert task.cancelled()
 
 
-@pytest.mark.parametrize("turns", TURNS)
+@pytest.mark.parametrize("turns", TURNS[:-1])  # by the fifth a TaskGroup would have ended, too
 async def test_the_uplink_ends(tmp_path: Path, broker: BrokerSettings, turns: int) -> None:
     fault, asked = Fault(turns), 0
 

@@ -178,6 +178,7 @@ async def test_maintenance_is_told_by_the_api_all_of_it_or_none(dsn: str) -> Non
     event = {"asset": WORN[1], "at": "2026-04-01T10:00:00+02:00", "kind": "repair", "component": "hoist"}
     async with running_api(api_settings(dsn=dsn)) as api:
         await asyncio.wait_for(api.parts.link.opened(), 100)
+        await api.sign_in("Kim")
         refused = await api.http.post("/v1/maintenance-events", json=[event, {**event, "asset": "nowhere"}])
         assert refused.status_code == 422
         assert refused.json()["errors"][0]["field"] == "body.1"
@@ -187,4 +188,4 @@ async def test_maintenance_is_told_by_the_api_all_of_it_or_none(dsn: str) -> Non
             told = await api.http.post("/v1/maintenance-events", json=[event])
             assert told.json() == {"accepted": 1, "new": new}
         (kept,) = (await api.http.get("/v1/maintenance-events", params=question)).json()["events"]
-        assert (kept["at"], kept["component"], kept["source"]) == ("2026-04-01T08:00:00.000000Z", "hoist", "api")
+        assert (kept["at"], kept["component"], kept["source"]) == ("2026-04-01T08:00:00.000000Z", "hoist", "Kim")

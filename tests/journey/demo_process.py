@@ -32,6 +32,7 @@ class Demo:
         self.broker = broker
         self._process: subprocess.Popen[bytes] | None = None
         self.page = ""
+        self.password = ""  # of admin, told at the first start of a folder
         self.output = folder / "output.txt"
 
     def __enter__(self) -> "Demo":
@@ -52,6 +53,8 @@ class Demo:
         found = re.search(r"http://127\.0\.0\.1:\d+/", self.output.read_text())
         assert found
         self.page = found.group()
+        if told := re.search(r"sign in as admin with (\S+)", self.output.read_text()):
+            self.password = told.group(1)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,9 +7,10 @@ import orjson
 import pytest
 
 from api.board import Board, Noun
-from api.hub import Client, Hub, NoPlaceError, View
+from api.hub import Client, Hub, NoPlaceError
 from api.metrics import Metrics
 from api.settings import LiveLimits
+from api.view import View
 
 QUICK = LiveLimits(tick_ms=10, heartbeat_s=60, max_clients=3)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar, cast
 
 import typer
 
+from twin.commands.access_cli import keys_app, users_app
 from twin.commands.alarms_cli import alarms_app
 from twin.commands.console import TWIN_YAML, Configuration, quiet, say, serve
 from twin.commands.edge_cli import edge_app
@@ -25,6 +26,8 @@ app = typer.Typer(
 )
 app.add_typer(edge_app, name="edge")
 app.add_typer(alarms_app, name="alarms")
+app.add_typer(users_app, name="users")
+app.add_typer(keys_app, name="keys")
 app.add_typer(store_app, name="store")
 
 Error = TypeVar("Error", bound=BaseException)

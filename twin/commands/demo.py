@@ -6,6 +6,7 @@ Ctrl-C stops everything; a second start continues with the data of the first.
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import signal
 import socket
@@ -23,9 +24,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from twin.commands.access import first_admin
 from twin.commands.supervise import Child, ProcessState, Supervisor
 from twin.demo.broker_users import demo_users
 from twin.demo.mosquitto import mosquitto_command
+from twin.store.connect import open_store
 
 _COLOURS = {
     ProcessState.RUNNING: "green",
@@ -73,7 +76,7 @@ async def run_demo(options: DemoOptions) -> int:
     with _Status(addresses) as status:
         supervisor = Supervisor(status.changed)
         status.children = supervisor.children
-        starting = asyncio.create_task(_start(supervisor, options, folder, addresses))
+        starting = asyncio.create_task(_start(supervisor, options, folder, addresses, status))
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -96,7 +99,9 @@ async def run_demo(options: DemoOptions) -> int:
     return 0
 
 
-async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, addresses: Addresses) -> None:
+async def _start(
+    supervisor: Supervisor, options: DemoOptions, folder: Path, addresses: Addresses, status: "_Status"
+) -> None:
     configs = _configs(options)
     make = _Maker(folder, addresses, _password(folder))
     broker = make.broker(options.broker, addresses.broker)
@@ -107,6 +112,7 @@ async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, add
         ),
         supervisor.start(broker),
     )
+    admin = asyncio.create_task(_first_admin(make.dsn, status))
     equipment = _write_equipment(options, folder, addresses, configs, make.password)
     twin_yaml = str(configs / "twin.yaml")
     children = [
@@ -142,7 +148,16 @@ async def _start(supervisor: Supervisor, options: DemoOptions, folder: Path, add
             for path in _agents(configs)
         ),
     ]
-    await asyncio.gather(*map(supervisor.start, children))
+    await asyncio.gather(admin, *map(supervisor.start, children))
+
+
+async def _first_admin(dsn: str, status: "_Status") -> None:
+    """At the first start of a folder: a user who may change things, told once."""
+    logging.getLogger("twin.store").setLevel(logging.WARNING)  # each part tells it in its own log
+    async with open_store(dsn) as store:
+        password = await first_admin(store)
+    if password is not None:
+        status.say(f"To change something, sign in as admin with {password}   (shown this once; choose your own then)")
 
 
 class _Maker:
@@ -156,6 +171,12 @@ class _Maker:
     @property
     def database(self) -> str:
         return str(self.folder / "database")
+
+    @property
+    def dsn(self) -> str:
+        """Where the database is, once it is there."""
+        path = self.folder / "database" / "dsn"
+        return path.read_text().strip() if path.exists() else ""
 
     def broker(self, kind: str, port: int) -> Child:
         """The broker of that kind; the embedded one is a part of this package."""
@@ -179,12 +200,12 @@ class _Maker:
             "FABRIQUAY_OPCUA_URL": f"opc.tcp://127.0.0.1:{self._addresses.opcua}/fabriquay",
             "FABRIQUAY_STATE_DIR": str(self.folder),
             "FABRIQUAY_API_PORT": str(self._addresses.api),
+            "FABRIQUAY_ANONYMOUS": "viewer",  # whoever sits at this machine may look; changes need a log-in
         }
         if user:
             environment["FABRIQUAY_BROKER_USERNAME"] = user
-        dsn = self.folder / "database" / "dsn"
-        if dsn.exists():
-            environment["FABRIQUAY_DSN"] = dsn.read_text().strip()
+        if self.dsn:
+            environment["FABRIQUAY_DSN"] = self.dsn
         command = [sys.executable, "-m", "twin.commands.cli", *arguments]
         return Child(name, title, command, self.folder / "logs" / f"{name}.log", environment, ready)
 

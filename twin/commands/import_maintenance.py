@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from twin.commands.access import operating_user
 from twin.commands.settings import TwinSettings
 from twin.errors import ConfigError
 from twin.plant.load import load_plant
@@ -25,5 +26,5 @@ async def import_maintenance(settings: TwinSettings, path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     async with open_store(settings.database) as store:
-        new = await store.maintenance.add(events)
+        new = await store.maintenance.add(events, operating_user())
     return [f"{path}: {len(events)} events, {new} of them new"]

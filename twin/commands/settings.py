@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field, PositiveFloat
 
 from api.northbound_settings import NorthboundSettings
+from twin.access.settings import AccessSettings, TlsSettings
 from twin.ingest.sparkplug_settings import SparkplugSettings
 from twin.learn.risk_settings import RiskSettings
 from twin.learn.store_settings import StoreSettings
@@ -20,6 +21,10 @@ class ApiAddress(Settings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    names: tuple[str, ...] = ()  # by which browsers may call it besides the loopback's; empty: any
+    origins: tuple[str, ...] = ()  # pages on other hosts that may act here, e.g. https://wall.example
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")  # whose word on address and scheme of the client is believed
+    tls: TlsSettings | None = None  # null: without; then put a proxy with TLS in front
 
 
 class LearnSettings(Settings):
@@ -35,6 +40,7 @@ class TwinSettings(Settings):
     database: Secret
     broker: BrokerSettings
     api: ApiAddress = ApiAddress()
+    access: AccessSettings = AccessSettings()
     learn: LearnSettings = LearnSettings()
     alarms: AlarmPolicy = AlarmPolicy()
     notify: NotifySettings = NotifySettings()

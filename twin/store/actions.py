@@ -1,6 +1,6 @@
 """What operators did: an append-only list whose ids follow the order of the commits, heard of as soon as committed."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from twin.access.grants import By
 from twin.state.alarm_model import Action, ActionKind
 from twin.store.database import Database, the_row
 from twin.store.listen import wake_ups
@@ -49,7 +50,7 @@ class Actions:
     def __init__(self, database: Database) -> None:
         self._database: Database = database
 
-    async def add(self, order: Order) -> tuple[Action, bool]:
+    async def add(self, order: Order, by: By | None = None) -> tuple[Action, bool]:
         """Keep an action; (action, whether it is new). The same key gives the action that was kept first."""
         values = {
             "lock": LOCK,
@@ -61,7 +62,7 @@ class Actions:
             "at": to_datetime(order.at_ns),
             "detail": Jsonb(dict(order.detail)),
         }
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(by) as connection:
             await connection.execute(_QUERIES["lock"], values)
             same = await (await connection.execute(_QUERIES["same"], values)).fetchone()
             if same is not None:
@@ -95,13 +96,15 @@ class Actions:
             row = await (await connection.execute(_QUERIES["same"], {"key": key})).fetchone()
         return action(*row) if row else None
 
-    async def windows(self, before: int | None = None, limit: int = 100) -> list[KeptWindow]:
-        """Maintenance windows and assets out of service, the newest first."""
-        return await self._windows({"before": before, "limit": limit, "id": None})
+    async def windows(
+        self, before: int | None = None, limit: int = 100, roots: Sequence[str] | None = None
+    ) -> list[KeptWindow]:
+        """Maintenance windows and assets out of service, the newest first; with `roots` only at and below these."""
+        return await self._windows({"before": before, "limit": limit, "id": None, "roots": roots and list(roots)})
 
     async def window(self, identity: int) -> KeptWindow | None:
         """One of them."""
-        return next(iter(await self._windows({"before": None, "limit": 1, "id": identity})), None)
+        return next(iter(await self._windows({"before": None, "limit": 1, "id": identity, "roots": None})), None)
 
     async def _windows(self, values: Mapping[str, Any]) -> list[KeptWindow]:
         async with self._database.connection() as connection:

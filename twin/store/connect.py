@@ -7,8 +7,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from twin.store.accounts import Accounts
 from twin.store.actions import Actions
 from twin.store.alarms import Alarms
+from twin.store.audit import Audit
 from twin.store.database import Database, open_database
 from twin.store.edition import Edition
 from twin.store.findings import Findings
@@ -16,6 +18,7 @@ from twin.store.forecasts import Forecasts
 from twin.store.gaps import Gaps
 from twin.store.gateways import Gateways
 from twin.store.jobs import Jobs
+from twin.store.keys import Keys
 from twin.store.kpis import KpiBuckets
 from twin.store.leases import Leases
 from twin.store.maintenance import Maintenance
@@ -30,6 +33,7 @@ from twin.store.risks import Risks
 from twin.store.rollups import Rollups
 from twin.store.samples import Samples
 from twin.store.scenarios import Scenarios
+from twin.store.sessions import Sessions
 from twin.store.sizes import Sizes
 from twin.store.states import States
 from twin.store.units import Units
@@ -58,6 +62,10 @@ class Store:
     production: Production
     kpis: KpiBuckets
     units: Units
+    accounts: Accounts
+    sessions: Sessions
+    keys: Keys
+    audit: Audit
     past: PastStates
     rollups: Rollups
     retention: Retention
@@ -77,9 +85,9 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGenerator[Store]:
-    """Open the store at `dsn` with its schema up to date; see `open_database` for what it raises."""
-    async with open_database(dsn, size=size, wait_s=wait_s) as database:
+async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10, role: str = "") -> AsyncGenerator[Store]:
+    """Open the store at `dsn` with its schema up to date; see `open_database` for `role` and what it raises."""
+    async with open_database(dsn, size=size, wait_s=wait_s, role=role) as database:
         yield Store(
             database,
             Samples(database),
@@ -100,6 +108,10 @@ async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10) -> AsyncGen
             Production(database),
             KpiBuckets(database),
             Units(database),
+            Accounts(database),
+            Sessions(database),
+            Keys(database),
+            Audit(database),
             PastStates(database),
             Rollups(database),
             Retention(database),

@@ -5,18 +5,26 @@ What comes back by itself (server away, lock or time limit, failover) is `Retrya
 (address, password, rights) is `ConfigError`; anything else is a bug and stays what it is.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from twin.access.grants import By
 from twin.errors import ConfigError, Retryable
 from twin.store.edition import Edition, find_edition
 from twin.store.migrate import migrate
 from twin.store.pool import Connection, Pool
+from twin.store.queries import load_queries
+
+_QUERIES = load_queries("database")
+
+log = logging.getLogger(__name__)
 
 _AWAY = (
     psycopg.OperationalError,
@@ -44,9 +52,11 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Connection]:
-        """One unit of work: committed at the end of the block, undone when it raises."""
+    async def transaction(self, by: By | None = None) -> AsyncGenerator[Connection]:
+        """One unit of work: committed at the end of the block, undone when it raises; `by` stands in the audit."""
         async with self.connection() as connection, connection.transaction():
+            if by is not None:
+                await connection.execute(_QUERIES["by"], asdict(by))
             yield connection
 
 
@@ -76,9 +86,11 @@ def translated(name: str) -> Generator[None]:
 
 @asynccontextmanager
 async def open_database(
-    dsn: str, *, size: int = 8, statement_timeout_s: float = 60, wait_s: float = 10
+    dsn: str, *, size: int = 8, statement_timeout_s: float = 60, wait_s: float = 10, role: str = ""
 ) -> AsyncGenerator[Database]:
     """Connect, find the edition, bring the schema up to date, keep a pool of at most `size` connections.
+
+    With a `role`, where the server has it and this user may take it, the pool has its rights and no others.
 
     Raises:
         ConfigError: the address, the user or the schema's version is wrong.
@@ -89,11 +101,19 @@ async def open_database(
         async with await Connection.connect(_complete(dsn, 0), autocommit=True) as connection:
             edition = await find_edition(connection)
             await migrate(connection, edition)
-    async with Pool(_complete(dsn, statement_timeout_s), size=size, wait_s=wait_s) as pool:
+            taken = role if role and await _may_take(connection, role) else ""
+    async with Pool(_complete(dsn, statement_timeout_s, taken), size=size, wait_s=wait_s) as pool:
         yield Database(pool, edition, name)
 
 
-def _complete(dsn: str, statement_timeout_s: float) -> str:
+async def _may_take(connection: Connection, role: str) -> bool:
+    (found,) = await the_row(connection, _QUERIES["may_take"], {"role": role})
+    if not found:
+        log.warning("role %s is not there, or this user may not take it: the own rights of the user hold", role)
+    return bool(found)
+
+
+def _complete(dsn: str, statement_timeout_s: float, role: str = "") -> str:
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
@@ -102,6 +122,7 @@ def _complete(dsn: str, statement_timeout_s: float) -> str:
         ) from error
     options = f"-c statement_timeout={int(statement_timeout_s * 1000)} -c timezone=UTC -c jit=off"
     options += " -c idle_in_transaction_session_timeout=30000"  # a client that is cut off must not hold the commit lock
+    options += f" -c role={role}" if role else ""
     keepalive = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
     own: dict[str, Any] = {"application_name": "fabriquay", "connect_timeout": 5, **keepalive}
     return make_conninfo(dsn, **{**own, **given, "options": f"{options} {given.get('options') or ''}".strip()})

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from psycopg.types.json import Jsonb
 
+from twin.access.grants import By
 from twin.store.database import Database
 from twin.store.pool import Connection
 from twin.store.queries import load_queries
@@ -141,7 +142,7 @@ class KpiBuckets:
             turns = await _by_group(connection, "turns", asked.turning, by, span)
         return [_row(asked, row, calls, turns) for row in rows]
 
-    async def reclassify(self, said: Said) -> Said:
+    async def reclassify(self, said: Said, by: By | None = None) -> Said:
         """Keep what a person says; earlier words stay."""
         values = {
             "asset": said.asset,
@@ -152,7 +153,7 @@ class KpiBuckets:
             "who": said.who,
             "why": said.why,
         }
-        async with self._database.connection() as connection:
+        async with self._database.transaction(by) as connection:
             row = await (await connection.execute(_QUERIES["reclassify"], values)).fetchone()
         number, at = row if row is not None else (0, datetime.now(UTC))
         return Said(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from twin.access.grants import By
 from twin.plant.maintenance import MaintenanceEvent, MaintenanceKind
 from twin.store.database import Database
 from twin.store.queries import load_queries
@@ -18,10 +19,10 @@ class Maintenance:
     def __init__(self, database: Database) -> None:
         self._database: Database = database
 
-    async def add(self, events: Sequence[MaintenanceEvent]) -> int:
+    async def add(self, events: Sequence[MaintenanceEvent], by: By | None = None) -> int:
         """All of them in one transaction; how many were new."""
         new = 0
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(by) as connection:
             for event in events:
                 new += len(await (await connection.execute(_QUERIES["add"], _values(event))).fetchall())
         return new

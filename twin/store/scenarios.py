@@ -4,7 +4,7 @@ In: questions. Out: who works at which, how far it is, what the simulator said. 
 and renews that as it goes on; one that was killed is taken over by the next.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from twin.access.grants import By
 from twin.store.database import Database, the_row
 from twin.store.queries import load_queries
 from twin.store.times import to_datetime, to_ns
@@ -51,9 +52,11 @@ class Scenarios:
     def __init__(self, database: Database) -> None:
         self._database: Database = database
 
-    async def add(self, identity: UUID, question: Mapping[str, Any], total: int, most_waiting: int) -> Scenario | None:
+    async def add(
+        self, identity: UUID, question: Mapping[str, Any], total: int, most_waiting: int, by: By | None = None
+    ) -> Scenario | None:
         """Take a question; None when so many wait already."""
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(by) as connection:
             await connection.execute(_QUERIES["lock"])
             (waiting,) = await the_row(connection, _QUERIES["waiting"])
             if waiting >= most_waiting:
@@ -86,10 +89,11 @@ class Scenarios:
         """It cannot be answered."""
         await self._finish(claim, "failed", None, seconds=seconds, detail=detail)
 
-    async def list(self, limit: int) -> list[Scenario]:
-        """The newest first."""
+    async def list(self, limit: int, roots: Sequence[str] | None = None) -> list[Scenario]:
+        """The newest first; with `roots` only of these parts of the plant."""
+        values = {"limit": limit, "roots": None if roots is None else [*roots]}
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_QUERIES["list"], {"limit": limit})).fetchall()
+            rows = await (await connection.execute(_QUERIES["list"], values)).fetchall()
         return [_scenario(row) for row in rows]
 
     async def find(self, identity: UUID) -> Scenario | None:

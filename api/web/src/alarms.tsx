@@ -1,4 +1,4 @@
-// The alarm list: what needs somebody, where, since when and why; operators act on it with their name and a reason.
+// The alarm list: what needs somebody, where, since when and why; operators act on it with a reason; who they are, the log-in says.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { alarms, now, plant } from "./live";
@@ -9,7 +9,6 @@ import { href } from "./place";
 import { Replay } from "./replay";
 
 export const PRIORITIES = ["critical", "high", "medium", "low"] as const;
-const NAME = "fabriquay.operator";
 const SPANS = [["15 min", 900], ["1 h", 3_600], ["4 h", 14_400], ["12 h", 43_200], ["until it clears", 0]] as const;
 const WORDS: Record<string, string> = {
   acknowledge: "Acknowledge", confirm: "Confirm", reset: "Reset", shelve: "Shelve", unshelve: "Unshelve", comment: "Comment", verdict: "Verdict",
@@ -129,7 +128,6 @@ function Why({ alarm }: { alarm: Alarm }) {
 }
 
 function Act({ alarm, action, done }: { alarm: Alarm; action: string; done: () => void }) {
-  const [operator, setOperator] = useState(localStorage.getItem(NAME) ?? "");
   const [comment, setComment] = useState("");
   const [span, setSpan] = useState(3_600);
   const [verdict, setVerdict] = useState("real");
@@ -139,10 +137,9 @@ function Act({ alarm, action, done }: { alarm: Alarm; action: string; done: () =
   useEffect(() => first.current?.focus(), [action]);
   const send = async (event: Event) => {
     event.preventDefault();
-    localStorage.setItem(NAME, operator);
     const more = action === "shelve" ? (span ? { for_s: span } : {}) : action === "verdict" ? { verdict } : {};
     try {
-      await fetchJson(`v1/alarms/${alarm.id}/${action}`, { operator, comment, ...more }, key);
+      await fetchJson(`v1/alarms/${alarm.id}/${action}`, { comment, ...more }, key);
       done();
     } catch (error) {
       setProblem((error as Error).message);
@@ -150,10 +147,9 @@ function Act({ alarm, action, done }: { alarm: Alarm; action: string; done: () =
   };
   return (
     <form class="act" aria-label={`${WORDS[action]} ${alarm.title}`} onSubmit={send} onKeyDown={(event) => event.key === "Escape" && done()}>
-      <label>Your name <input ref={operator ? undefined : first} required maxLength={100} value={operator} onInput={(event) => setOperator(event.currentTarget.value)} /></label>
       {action === "shelve" && <label>For <select value={span} onChange={(event) => setSpan(Number(event.currentTarget.value))}>{SPANS.map(([word, seconds]) => <option key={seconds} value={seconds}>{word}</option>)}</select></label>}
       {action === "verdict" && <label>It was <select value={verdict} onChange={(event) => setVerdict(event.currentTarget.value)}>{VERDICTS.map(([value, word]) => <option key={value} value={value}>{word}</option>)}</select></label>}
-      <label class="wide">Comment <input ref={operator ? first : undefined} required maxLength={2_000} value={comment} onInput={(event) => setComment(event.currentTarget.value)} /></label>
+      <label class="wide">Comment <input ref={first} required maxLength={2_000} value={comment} onInput={(event) => setComment(event.currentTarget.value)} /></label>
       <button type="submit">{WORDS[action]}</button>
       <button type="button" onClick={done}>Cancel</button>
       {problem && <span class="problem" role="alert">{problem}</span>}

@@ -4,6 +4,7 @@
 import { batch, effect, signal, type Signal } from "@preact/signals";
 import { fetchJson, type Alarm, type AssetState, type Frame, type Gateway, type Plant, type ScopeAlarms } from "./model";
 import { at } from "./place";
+import { loadSession, session } from "./session";
 
 export type Link = "connecting" | "live" | "silent" | "lost";
 
@@ -22,6 +23,7 @@ const SILENT_AFTER_MS = 12_000;
 const RETRY_MS = [500, 1_000, 2_000, 5_000];
 let heardAt = 0;
 let tries = 0;
+let open: WebSocket | null = null;
 
 export function stateOf(path: string): Signal<AssetState | null> {
   let found = states.get(path);
@@ -87,7 +89,7 @@ async function showPast(instant: number): Promise<void> {
 function connect(): void {
   const address = new URL("v1/live", document.baseURI);
   address.protocol = address.protocol.replace("http", "ws");
-  const socket = new WebSocket(address);
+  const socket = (open = new WebSocket(address));
   socket.onopen = () => {
     tries = 0;
     heardAt = Date.now();
@@ -96,6 +98,7 @@ function connect(): void {
   socket.onmessage = (event) => take(JSON.parse(event.data));
   socket.onclose = () => {
     link.value = "lost";
+    void loadSession();
     setTimeout(connect, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
   };
 }
@@ -111,6 +114,17 @@ async function loadPlant(): Promise<void> {
 }
 
 export function start(): void {
+  let who: string | null | undefined;
+  effect(() => {
+    // somebody else sees something else: begin again
+    const now = session.value?.name;
+    if (who !== undefined && now !== who) {
+      open?.close();
+      void loadPlant();
+    }
+    who = now;
+  });
+  void loadSession();
   void loadPlant();
   connect();
   effect(() => {

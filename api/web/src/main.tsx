@@ -9,6 +9,7 @@ import { Overview } from "./overview";
 import { at, href, place } from "./place";
 import { PlanView } from "./plan";
 import { PlaybackBanner, PlaybackBar } from "./playback";
+import { Account, SignIn } from "./session";
 import { Theme } from "./theme";
 import "./style.css";
 
@@ -23,6 +24,7 @@ function App() {
   return (
     <>
       <Header />
+      <SignIn />
       <PlaybackBanner />
       <Shown />
       <PlaybackBar />
@@ -45,6 +47,7 @@ function Header() {
       <AlarmCount />
       <span class={`link ${at.value === null ? link.value : "past"}`} role="status"><i class="dot" />{at.value === null ? LINK_WORDS[link.value] : "playback"}</span>
       <Theme />
+      <Account />
       <time>{new Date(now.value).toLocaleTimeString("en-GB")}</time>
     </header>
   );

@@ -1,5 +1,7 @@
 // What the public API delivers; see /openapi.json. Nothing here is private to this page.
 
+import { askToSignIn } from "./session";
+
 export type MachineState = { name: string; category: string; since: string };
 export type Shift = { name: string; started_at: string; ends_at: string };
 export type Throughput = { unit: string; now_per_h: number | null; this_shift: number | null; shift: Shift | null };
@@ -195,6 +197,8 @@ export async function fetchJson<T>(address: string, body?: object, key = ""): Pr
   });
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
+    const needsSignIn = answer.status === 401 || String(problem.type).endsWith(":choose-a-password");
+    if (needsSignIn && (await askToSignIn(body ? "This needs to know who you are." : ""))) return fetchJson(address, body, key);
     throw new Error(problem.detail ?? problem.title ?? `${answer.status} ${answer.statusText}`);
   }
   return answer.json();

@@ -24,4 +24,6 @@ SELECT a.id, a.kind, a.target, a.at, a.operator, a.comment, a.detail, e.at, e.op
                       WHERE kind = 'end' AND target = a.id::text ORDER BY id LIMIT 1) e ON true
  WHERE a.kind IN ('maintenance', 'out-of-service') AND (%(before)s::int8 IS NULL OR a.id < %(before)s)
    AND (%(id)s::int8 IS NULL OR a.id = %(id)s)
+   AND (%(roots)s::text[] IS NULL OR EXISTS (
+       SELECT FROM unnest(%(roots)s::text[]) AS root WHERE a.target = root OR starts_with(a.target, root || '/')))
  ORDER BY a.id DESC LIMIT %(limit)s;

@@ -37,7 +37,11 @@ UPDATE scenario
 
 -- list: the newest, without their answers
 SELECT id, asked_at, question, state, phase, done, total, base_at, seconds, detail
-  FROM scenario ORDER BY asked_at DESC, id LIMIT %(limit)s;
+  FROM scenario
+ WHERE %(roots)s::text[] IS NULL OR EXISTS (
+       SELECT FROM unnest(%(roots)s::text[]) AS root
+        WHERE question->>'under' = root OR starts_with(question->>'under', root || '/'))
+ ORDER BY asked_at DESC, id LIMIT %(limit)s;
 
 -- find: one of them
 SELECT id, asked_at, question, state, phase, done, total, base_at, seconds, detail FROM scenario WHERE id = %(id)s;

@@ -1,11 +1,41 @@
 -- What the migrations make on the plain edition; written by tests/store/write_schema.py.
 
+CREATE FUNCTION public.audited() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    after jsonb := to_jsonb(NEW);
+    before jsonb := CASE TG_OP WHEN 'UPDATE' THEN to_jsonb(OLD) END;
+    detail jsonb := after - '{password,digest}'::text[];
+BEGIN
+    IF after->>'password' IS DISTINCT FROM before->>'password' THEN
+        detail := detail || '{"password": "set"}';
+    END IF;
+    INSERT INTO audit (who, how, address, request, what, target, detail)
+    VALUES (coalesce(nullif(current_setting('fabriquay.who', true), ''), session_user::text),
+            coalesce(nullif(current_setting('fabriquay.how', true), ''), 'database'),
+            coalesce(current_setting('fabriquay.address', true), ''),
+            coalesce(current_setting('fabriquay.request', true), ''),
+            TG_ARGV[0] || CASE TG_OP WHEN 'INSERT' THEN '.added' ELSE '.changed' END,
+            after->>TG_ARGV[1], detail);
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION public.kept_for_ever() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
     RAISE EXCEPTION '% is kept for ever: rows are added, never changed', TG_TABLE_NAME;
 END $$;
+
+CREATE TABLE public.account (
+    name text NOT NULL,
+    password text NOT NULL,
+    grants jsonb NOT NULL,
+    is_initial boolean NOT NULL,
+    disabled boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
 
 CREATE TABLE public.alarm (
     id uuid NOT NULL,
@@ -46,6 +76,38 @@ CREATE TABLE public.alarm_transition (
 
 ALTER TABLE public.alarm_transition ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.alarm_transition_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.api_key (
+    id text NOT NULL,
+    title text NOT NULL,
+    digest bytea NOT NULL,
+    grants jsonb NOT NULL,
+    made_by text NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone
+);
+
+CREATE TABLE public.audit (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    who text NOT NULL,
+    how text NOT NULL,
+    address text NOT NULL,
+    request text NOT NULL,
+    what text NOT NULL,
+    target text NOT NULL,
+    detail jsonb NOT NULL
+);
+
+ALTER TABLE public.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.audit_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -490,6 +552,24 @@ CREATE TABLE public.scenario (
     CONSTRAINT scenario_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text, 'failed'::text])))
 );
 
+CREATE TABLE public.session (
+    digest bytea NOT NULL,
+    name text NOT NULL,
+    account text,
+    grants jsonb,
+    address text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    ends_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.sign_in_failure (
+    name text NOT NULL,
+    failures integer NOT NULL,
+    failed_at timestamp with time zone DEFAULT now() NOT NULL,
+    locked_until timestamp with time zone
+);
+
 CREATE TABLE public.signal (
     id integer NOT NULL,
     path text NOT NULL,
@@ -528,6 +608,9 @@ CREATE TABLE public.watermark (
     seq bigint NOT NULL
 );
 
+ALTER TABLE ONLY public.account
+    ADD CONSTRAINT account_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY public.alarm
     ADD CONSTRAINT alarm_key_key UNIQUE (key);
 
@@ -539,6 +622,12 @@ ALTER TABLE ONLY public.alarm_transition
 
 ALTER TABLE ONLY public.alarm_transition
     ADD CONSTRAINT alarm_transition_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (seq);
@@ -636,6 +725,12 @@ ALTER TABLE ONLY public.sample_text
 ALTER TABLE ONLY public.scenario
     ADD CONSTRAINT scenario_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.session
+    ADD CONSTRAINT session_pkey PRIMARY KEY (digest);
+
+ALTER TABLE ONLY public.sign_in_failure
+    ADD CONSTRAINT sign_in_failure_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY public.signal
     ADD CONSTRAINT signal_path_key UNIQUE (path);
 
@@ -651,9 +746,15 @@ ALTER TABLE ONLY public.transition
 ALTER TABLE ONLY public.watermark
     ADD CONSTRAINT watermark_pkey PRIMARY KEY (key);
 
+CREATE UNIQUE INDEX account_lower_name ON public.account USING btree (lower(name));
+
 CREATE INDEX alarm_at ON public.alarm USING btree (at, id);
 
 CREATE INDEX alarm_transition_at ON public.alarm_transition USING btree (at);
+
+CREATE UNIQUE INDEX api_key_title ON public.api_key USING btree (title) WHERE (revoked_at IS NULL);
+
+CREATE INDEX audit_who ON public.audit USING btree (who, id);
 
 CREATE INDEX batch_committed_at ON public.batch USING btree (committed_at);
 
@@ -687,9 +788,29 @@ CREATE INDEX scenario_asked ON public.scenario USING btree (asked_at DESC, id);
 
 CREATE INDEX scenario_open ON public.scenario USING btree (asked_at) WHERE (state = ANY (ARRAY['waiting'::text, 'running'::text]));
 
+CREATE INDEX session_account ON public.session USING btree (account);
+
+CREATE INDEX session_ends_at ON public.session USING btree (ends_at);
+
+CREATE INDEX sign_in_failure_failed_at ON public.sign_in_failure USING btree (failed_at);
+
+CREATE TRIGGER account_audited AFTER INSERT OR UPDATE ON public.account FOR EACH ROW EXECUTE FUNCTION public.audited('user', 'name');
+
 CREATE TRIGGER alarm_transition_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.alarm_transition FOR EACH STATEMENT EXECUTE FUNCTION public.kept_for_ever();
 
+CREATE TRIGGER api_key_audited AFTER INSERT OR UPDATE ON public.api_key FOR EACH ROW EXECUTE FUNCTION public.audited('key', 'title');
+
+CREATE TRIGGER audit_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit FOR EACH STATEMENT EXECUTE FUNCTION public.kept_for_ever();
+
+CREATE TRIGGER maintenance_event_audited AFTER INSERT ON public.maintenance_event FOR EACH ROW EXECUTE FUNCTION public.audited('maintenance', 'asset');
+
+CREATE TRIGGER operator_action_audited AFTER INSERT ON public.operator_action FOR EACH ROW EXECUTE FUNCTION public.audited('action', 'target');
+
 CREATE TRIGGER operator_action_kept BEFORE DELETE OR UPDATE OR TRUNCATE ON public.operator_action FOR EACH STATEMENT EXECUTE FUNCTION public.kept_for_ever();
+
+CREATE TRIGGER reclassification_audited AFTER INSERT ON public.reclassification FOR EACH ROW EXECUTE FUNCTION public.audited('interval', 'asset');
+
+CREATE TRIGGER scenario_audited AFTER INSERT ON public.scenario FOR EACH ROW EXECUTE FUNCTION public.audited('scenario', 'id');
 
 ALTER TABLE ONLY public.alarm_transition
     ADD CONSTRAINT alarm_transition_action_fkey FOREIGN KEY (action) REFERENCES public.operator_action(id);
@@ -699,6 +820,9 @@ ALTER TABLE ONLY public.alarm_transition
 
 ALTER TABLE ONLY public.notification
     ADD CONSTRAINT notification_transition_fkey FOREIGN KEY (transition) REFERENCES public.alarm_transition(id);
+
+ALTER TABLE ONLY public.session
+    ADD CONSTRAINT session_account_fkey FOREIGN KEY (account) REFERENCES public.account(name);
 
 ALTER TABLE ONLY public.signal
     ADD CONSTRAINT signal_revision_fkey FOREIGN KEY (revision) REFERENCES public.plant(revision);

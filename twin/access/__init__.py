@@ -1,0 +1,1 @@
+"""Who may do what where: roles and grants, and how passwords and keys are kept."""
