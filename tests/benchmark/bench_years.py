@@ -45,7 +45,9 @@ async def _cost_s(store: Store, work: Callable[[], Awaitable[object]]) -> float:
 
 async def _server_s(store: Store) -> float:
     async with store.database.connection() as connection:
-        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        query = (
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+        )
         pids = [pid for (pid,) in await (await connection.execute(query)).fetchall()]
     ticks = 0
     for pid in pids:

@@ -71,7 +71,7 @@ class AssetBanks:
             self._fitted[model.asset] = fitted
             for code, regime in model.regimes.items():
                 self._banks[model.asset, code] = Bank(regime)
-            if not self._streams[model.asset].known():
+            if self._streams[model.asset].blocks == 0:  # a later version begins with what was learnt live
                 self._streams[model.asset].learn(np.concatenate([one.maxima for one in model.regimes.values()]))
             self._places[model.asset].settle = SETTLE_FRAMES
         return refused

@@ -96,6 +96,11 @@ class Stream:
         self.spell.seen = max(self.spell.seen, greatest)
         self.calibration.observe(_ONE, np.array([greatest]))
 
+    @property
+    def blocks(self) -> int:
+        """How many it has learnt."""
+        return int(self.calibration.records["blocks"][0])
+
     def known(self) -> bool:
         """Whether its scores have p-values."""
         return bool(self.calibration.known()[0])
@@ -105,7 +110,7 @@ class Stream:
         if self.known():
             level = min(CANDIDATES * self.gate.level(self.asset) / self.tests, CANDIDATE_MOST)
             return max(float(self.calibration.limit(_ONE, level)[0]), self.floor)
-        if int(self.calibration.records["blocks"][0]) < PROVISIONAL_BLOCKS and self.floor <= 0.0:
+        if self.blocks < PROVISIONAL_BLOCKS and self.floor <= 0.0:
             return float("inf")
         return max(PROVISIONAL_FACTOR * self.spell.seen, self.floor)
 
