@@ -25,6 +25,7 @@ from api.feed import LiveFeed
 from api.hub import Hub
 from api.metrics import Metrics
 from api.routes import (
+    aas,
     alarm_figures,
     alarms,
     assets,
@@ -81,6 +82,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.broken = None
     errors.install(app)
     for routes in (
+        aas,
         plant,
         assets,
         findings,

@@ -13,7 +13,7 @@ lock run.lock --extra twin --extra api
 lock demo.lock --extra demo --group build --group page
 lock dev.lock --extra demo --group dev
 lock bench.lock --extra demo --group dev --group bench
-printf 'mqtt-spb-wrapper==2.1.2\n' | "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+printf 'mqtt-spb-wrapper==2.1.2\naas-http-client==1.2.2\n' | "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate --no-emit-index-url - --output-file setup/peers.lock
 printf 'thingsboard-gateway==3.8.5\nasyncua==1.1.5\n' | "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-annotate --no-emit-index-url - --output-file setup/thingsboard.lock # it wants exactly this asyncua

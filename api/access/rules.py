@@ -89,6 +89,23 @@ RULES: dict[str, Rule] = {
     "POST /v1/new-normal": Rule(_ACT, Where.INSIDE),
     "POST /v1/maintenance-events": Rule(_ACT, Where.INSIDE),
     "POST /v1/intervals/{path:path}/reclassify": Rule(_ACT, Where.NAMED),
+    **{
+        f"GET /aas/{path}": Rule(_LOOK, Where.EVERYWHERE)
+        for path in (
+            "description",
+            "shells",
+            "shells/{id}",
+            "shells/{id}/asset-information",
+            "shells/{id}/submodel-refs",
+            "shells/{id}/submodels/{submodel}",
+            "submodels",
+            "submodels/{id}",
+            "submodels/{id}/$value",
+            "submodels/{id}/submodel-elements",
+            "submodels/{id}/submodel-elements/{path}",
+            "submodels/{id}/submodel-elements/{path}/$value",
+        )
+    },
     "GET /v1/users": Rule((ADMIN,), Where.EVERYWHERE),
     "POST /v1/users": Rule((ADMIN,), Where.EVERYWHERE),
     "PATCH /v1/users/{name}": Rule((ADMIN,), Where.EVERYWHERE),
