@@ -5,8 +5,10 @@ import pytest
 from tests.store.batches import DAY, T0, S, admitted, grid
 from tests.unit.test_demo_world import PLANT
 from twin.commands.store_size import tiers
-from twin.learn.store_settings import Retention
+from twin.learn.store_settings import Retention, SampleDays
 from twin.store.sizes import TableSize
+
+KEPT = Retention(samples=SampleDays(measurement=366))
 
 
 async def test_rows_and_bytes_of_a_table_are_those_of_all_its_parts(store):
@@ -27,7 +29,7 @@ async def test_rows_and_bytes_of_a_table_are_those_of_all_its_parts(store):
 
 
 def test_the_estimate_is_what_the_plant_model_allows_times_measured_rows():
-    found = {one.name: one for one in tiers(PLANT, Retention(), {"sample": TableSize(1_000_000, 90_000_000)})}
+    found = {one.name: one for one in tiers(PLANT, KEPT, {"sample": TableSize(1_000_000, 90_000_000)})}
     numbers = [one for one in PLANT.signals if one.kind.value != "text"]
     rate = sum(86_400 / one.period_s for one in numbers if one.kind.value == "measurement")
     samples = found["measurement samples"]

@@ -8,23 +8,21 @@ from pydantic import PositiveInt, model_validator
 from twin.plant.tree import Kind
 from twin.settings import Settings
 
-_YEAR, _THREE_YEARS = 366, 1_096
-
 
 class SampleDays(Settings):
-    """Days that samples are kept, by the kind of their signal; null: for ever."""
+    """Days that samples are kept, by the kind of their signal; null, the default: for ever."""
 
-    measurement: PositiveInt | None = _YEAR
-    counter: PositiveInt | None = _THREE_YEARS
-    state: PositiveInt | None = _THREE_YEARS
-    text: PositiveInt | None = _THREE_YEARS
+    measurement: PositiveInt | None = None
+    counter: PositiveInt | None = None
+    state: PositiveInt | None = None
+    text: PositiveInt | None = None
 
 
 class Retention(Settings):
-    """Days; hours and days of roll-ups are kept for ever."""
+    """Days; nothing is dropped unless this says so; hours and days of roll-ups are kept for ever."""
 
     samples: SampleDays = SampleDays()
-    minutes: PositiveInt | None = _THREE_YEARS
+    minutes: PositiveInt | None = None  # of roll-ups
 
     @property
     def by_kind(self) -> Mapping[Kind, int | None]:
