@@ -24,13 +24,6 @@ ALWAYS = "power: { title: Active power, kind: measurement, unit: kW, range: [0, 
 ALARM = ALWAYS.replace(" }", ", alarms: { hi: { limit: 0.001, on_delay_s: 1, off_delay_s: 3600, priority: high } } }")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of the page on one worker: they share one demo."""
-    for item in items:
-        if Path(item.path).parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group("browser"))
-
-
 @pytest.fixture(scope="session")
 def demo() -> Iterator[Demo]:
     with open_folder("page") as folder:
