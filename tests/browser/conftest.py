@@ -24,7 +24,7 @@ ALWAYS = "power: { title: Active power, kind: measurement, unit: kW, range: [0, 
 ALARM = ALWAYS.replace(" }", ", alarms: { hi: { limit: 0.001, on_delay_s: 1, off_delay_s: 3600, priority: high } } }")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo() -> Iterator[Demo]:
     with open_folder("page") as folder:
         configs = folder / "configs"
@@ -45,7 +45,7 @@ def choose_password(demo: Demo) -> None:
         http.put("v1/session/password", json={"old": demo.password, "new": OWN}).raise_for_status()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: its event loop runs in this thread, and other tests have their own
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     assert program, "chromium is missing: sh setup/test-programs.sh installs it"

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.test_page import MILL, WAIT_MS
 from tests.journey.demo_process import ROOT, Demo
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(300), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 AXE = ROOT / "tests/peers/page/node_modules/axe-core/axe.min.js"
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}

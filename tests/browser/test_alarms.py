@@ -9,7 +9,7 @@ from tests.browser.conftest import keep_picture
 from tests.browser.test_page import MILL, WAIT_MS
 from tests.journey.demo_process import Demo
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(300), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 
 FIRST, OWN = "a first password", "four words of Kim's"

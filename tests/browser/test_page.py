@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 from tests.browser.conftest import keep_picture
 from tests.journey.demo_process import Demo
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(300), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 MILL = "factory/machining/mill-1"
 WAIT_MS = 30_000

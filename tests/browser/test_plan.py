@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import keep_picture
 from tests.journey.demo_process import Demo
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(400), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
 LATHE = "factory/machining/lathe-1"
 COMPILED_MS = 240_000  # the first simulation after an installation makes machine code

@@ -4,14 +4,16 @@ The edge agents reach the broker through a proxy (`tests.fault.proxy`), so that 
 """
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -20,6 +22,14 @@ import yaml
 from tests.fault.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else starts a demo meanwhile: two that look for free ports at once find the same."""
+    with (Path(tempfile.gettempdir()) / "fabriquay-demo-start").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class Demo:
@@ -43,13 +53,13 @@ class Demo:
             original = (ROOT / "configs" / path.name).read_text()
             path.write_text(re.sub(r"\$\{FABRIQUAY_BROKER_PORT:-\d+\}", str(self.network.port), original))
             assert str(self.network.port) in path.read_text()
-        with self.output.open("wb") as output:
+        with alone(), self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "twin.commands.cli", "demo", "--folder", str(self.folder / "data"), "--configs",
                  str(configs), "--broker", self.broker, *(["--rate", str(self._rate)] if self._rate else [])],
                 cwd=ROOT, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
-        self.wait_until(lambda: "is running" in self.output.read_text(), 120, "the demo to start")
+            self.wait_until(lambda: "is running" in self.output.read_text(), 120, "the demo to start")
         found = re.search(r"http://127\.0\.0\.1:\d+/", self.output.read_text())
         assert found
         self.page = found.group()
