@@ -21,6 +21,7 @@ def become_nobody(page: Page, demo: Demo) -> None:
     made = page.request.post(f"{demo.page}v1/users", data=kim, headers={"Origin": demo.page.rstrip("/")})
     assert made.ok, made.text()
     page.context.clear_cookies()
+    page.reload()
 
 
 def sign_in_with_keys(page: Page) -> None:
