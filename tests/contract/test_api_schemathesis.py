@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
+from api.media import TableFormat
 from tests import servers
 from tests.contract.alarm_samples import VIBRATION, alarms
 from tests.contract.api_samples import commit, commit_texts, register
@@ -189,5 +190,5 @@ def test_the_openapi_document_reads_well(address: tuple[str, str]) -> None:
                 assert parameter["description"], f"{where} {parameter['name']}"
     assert len(names) == sum(len(methods) for methods in document["paths"].values())
     series = document["paths"]["/v1/signals/{path}/series"]["get"]["responses"]["200"]["content"]
-    assert set(series) == {"application/json", "text/csv", "application/vnd.apache.arrow.stream"}
+    assert set(series) == {form.media_type for form in TableFormat}
     assert "HTTPValidationError" not in json.dumps(document)
