@@ -85,6 +85,12 @@ def test_every_format_says_the_same(served):
     assert arrow["good"].to_pylist() == [row["quantities"].get("good", 0.0) for row in rows]
 
 
+def test_units_that_turn_are_answered_too(served):
+    http, _, _ = served
+    found = http.get("/v1/kpis", params={"under": "terminal", "level": "unit", "start": "-6h"})
+    assert found.status_code == 200, found.text
+
+
 def test_the_lineage_leads_to_intervals_and_increments_that_add_up_to_the_figures(served):
     http, _, _ = served
     window = {"start": "-5h", "end": "now"}

@@ -144,7 +144,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, st
 @pytest.mark.timeout(330)
 @pytest.mark.parametrize(
     ("signal", "asset", "access"),
-    [(CURRENT, MILL, "true"), (ORDER, "factory", "false"), (f"{MILL}/state", "terminal", "false")],
+    [(CURRENT, MILL, "false"), (ORDER, "factory", "false"), (f"{MILL}/state", "terminal", "false")],
 )
 def test_every_answer_to_an_admin_is_as_the_openapi_document_says(
     address: tuple[str, str], tmp_path: Path, signal: str, asset: str, access: str

@@ -286,10 +286,10 @@ SELECT place, period, sum(seconds)
 SELECT place,
        CASE %(by)s WHEN 'hour' THEN hour_at WHEN 'shift' THEN shift_at
                    WHEN 'day' THEN day::timestamp AT TIME ZONE 'UTC' ELSE 'epoch' END AS period,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY turn_s), percentile_cont(0.9) WITHIN GROUP (ORDER BY turn_s)
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY turn), percentile_cont(0.9) WITHIN GROUP (ORDER BY turn)
   FROM unnest(%(units)s::text[], %(places)s::int4[]) AS wanted (asset, place)
   JOIN kpi_bucket USING (asset)
- CROSS JOIN unnest(turn_times_s) AS turn_s
+ CROSS JOIN unnest(turn_times_s) AS turn
  WHERE start_at >= %(start)s AND start_at < %(end)s
  GROUP BY 1, 2;
 
