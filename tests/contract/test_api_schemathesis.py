@@ -164,6 +164,8 @@ def test_every_answer_to_an_admin_is_as_the_openapi_document_says(
         f"Authorization: Bearer {address[1]}",
         "--checks",
         "all",
+        "--exclude-checks",
+        "ignored_auth",  # it spoils the cookie and leaves the key, which is enough; the matrix of rights asks instead
         "--no-color",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300)
