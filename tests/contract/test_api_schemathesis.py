@@ -51,7 +51,12 @@ parameters = {{ under = "{asset}" }}
 # A key that stood with another action is refused.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
 [[operations]]
+include-operation-id-regex = "^(listStates|listFindings|listRisks)$"
+# An instant that matches the pattern and is none, or lies ahead, is refused all the same.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
+[[operations]]
 include-operation-id = "getAssetRisk"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 parameters = {{ path = "{asset}" }}
 [[operations]]
 include-operation-id = "addMaintenanceEvents"
@@ -63,6 +68,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "422"]
 [[operations]]
 include-operation-id = "getAssetState"
 parameters = {{ path = "{asset}" }}
+checks.positive_data_acceptance.expected-statuses = ["2xx", "422"]
 [[operations]]
 include-operation-id = "getForecasts"
 parameters = {{ under = "{asset}" }}
