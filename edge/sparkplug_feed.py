@@ -11,10 +11,8 @@ from collections.abc import Awaitable, Callable
 from edge.sparkplug_batch import BatchMetrics, Part
 from edge.spool import Outgoing, Spool
 from edge.uplink_settings import UplinkSettings
-from edge.uplink_traffic import Traffic
+from edge.uplink_traffic import Receipts, Traffic
 from edge.uplink_window import Drain
-from twin.errors import Retryable
-from twin.wire.receipt import Receipt
 from twin.wire.sparkplug import Metric
 from twin.wire.sparkplug_receipt import receipt_of
 
@@ -53,8 +51,7 @@ class SpoolFeed:
         self._traffic = self._begun()
         self._epoch = spool.epoch
         self._begin_at_s = 0.0
-        self._receipt: Receipt | None = None
-        self._receipt_came = asyncio.Event()
+        self._receipts = Receipts(spool)
         self._mark = 0  # committed, as the twin has told it
         self._told_mark = 0  # … and as our metric says
 
@@ -88,23 +85,17 @@ class SpoolFeed:
         """
         receipt = receipt_of(metric)
         if receipt.epoch == self._epoch:
-            self._receipt, self._mark, self._begin_at_s = receipt, receipt.high_water, 0.0
-            self._receipt_came.set()
+            self._mark, self._begin_at_s = receipt.high_water, 0.0
+            self._receipts.put(receipt)
 
     async def settle(self, wake: asyncio.Event) -> None:
-        """The spool first, then the window: a batch that left only the window would go out again.
+        """Forget what receipts cover, for ever.
 
         Raises:
             Retryable: the numbers begin anew, and so must the node.
         """
         while True:
-            await self._receipt_came.wait()
-            self._receipt_came.clear()
-            receipt = self._receipt
-            assert receipt is not None  # noqa: S101
-            await self._spool.settle(receipt)
-            if self._spool.epoch != self._epoch:
-                raise Retryable("the spool has begun a new epoch")
+            receipt = await self._receipts.settled(self._epoch)
             self._traffic.window.settle(receipt)
             self._traffic.heard()
             wake.set()

@@ -16,7 +16,7 @@ from functools import partial
 from edge import uplink_messages
 from edge.spool import Outgoing, Spool
 from edge.uplink_settings import UplinkSettings
-from edge.uplink_traffic import Traffic
+from edge.uplink_traffic import Receipts, Traffic
 from edge.uplink_window import Drain, Flight
 from twin.errors import Rejected, Retryable
 from twin.wire import topic
@@ -112,8 +112,7 @@ class _Session:
             f" {topic.data(around.node)} and write {topic.receipt(around.node)}",
         )
         self._schemas: dict[str, NodeSchema] = {}
-        self._receipt: Receipt | None = None  # the newest that the spool has not heard of
-        self._receipt_came = asyncio.Event()
+        self._receipts = Receipts(spool)
         self._wake = asyncio.Event()
         self._denied = False
 
@@ -200,8 +199,7 @@ class _Session:
         if message.topic == topic.receipt(self._node):
             receipt = Receipt.from_json(message.payload)
             if receipt.epoch == self._spool.epoch:
-                self._receipt = receipt
-                self._receipt_came.set()
+                self._receipts.put(receipt)
         elif message.topic == topic.command(self._node):
             if uplink_messages.is_configuration(message.payload):
                 self._offer(message.payload)
@@ -209,15 +207,8 @@ class _Session:
                 await self._publish_schema(uplink_messages.wanted_schema(message.payload))
 
     async def _settle(self) -> None:
-        """The spool first: a batch that left the window but not yet the spool would go out again."""
         while True:
-            await self._receipt_came.wait()
-            self._receipt_came.clear()
-            receipt = self._receipt
-            assert receipt is not None  # noqa: S101
-            await self._spool.settle(receipt)
-            if self._spool.epoch != self._epoch:
-                raise Retryable("the spool has begun a new epoch")
+            receipt = await self._receipts.settled(self._epoch)
             if self._traffic.window.settle(receipt) and (self._traffic.heard() or self._denied):
                 logger.info("receipts for %s come again", self._node)
                 self._denied = False

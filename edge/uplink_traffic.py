@@ -4,6 +4,7 @@ In: `Spool.take`, the window. Out: each batch to `launch`, which knows the wire.
 (`edge.uplink`) and Sparkplug's (`edge.sparkplug`).
 """
 
+import asyncio
 import logging
 import random
 import time
@@ -12,7 +13,9 @@ from collections.abc import Awaitable, Callable
 from edge.spool import Outgoing, Spool
 from edge.uplink_settings import UplinkSettings
 from edge.uplink_window import Drain, Pace, Window
+from twin.errors import Retryable
 from twin.wire.reading import Lane
+from twin.wire.receipt import Receipt
 
 logger = logging.getLogger(__name__)
 
@@ -108,3 +111,35 @@ class Traffic:
         oldest_ns = self._spool.backlog().oldest_live_ns
         if oldest_ns is not None and self._spool.age_s(oldest_ns) > self._live_age_s:
             await self._spool.demote_backlog_to_history()
+
+
+class Receipts:
+    """What the twin has told of its commits, on the way to the spool."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._told: list[Receipt] = []  # that the spool has not heard of; the last one covers the others
+        self._came = asyncio.Event()
+
+    def put(self, receipt: Receipt) -> None:
+        """One more."""
+        self._told.append(receipt)
+        self._came.set()
+
+    async def settled(self, epoch: str) -> Receipt:
+        """Wait for news; what they cover leaves the spool. The window comes after it: a batch that had left only the
+        window would go out again.
+
+        Args:
+            epoch: of the numbers that are being sent.
+
+        Raises:
+            Retryable: the spool has begun a new epoch.
+        """
+        await self._came.wait()
+        self._came.clear()
+        newest, self._told = self._told[-1], []
+        await self._spool.settle(newest)
+        if self._spool.epoch != epoch:
+            raise Retryable("the spool has begun a new epoch")
+        return newest

@@ -7,13 +7,14 @@ and so is what goes on for longer than a day.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.detect.frames import SETTLE_FRAMES, UNKNOWN_STATE, Framed, Frames, Run
+from twin.learn.model_port import Models
 from twin.plant.tree import Plant
 from twin.samples import SampleBatch, TextColumns
 from twin.wire.reading import Lane
@@ -65,22 +66,6 @@ class Verdicts(Protocol):
     """What operators say of findings."""
 
     async def called_false(self, start_ns: int, end_ns: int) -> Collection[UUID]: ...  # noqa: D102
-
-
-class Models(Protocol):
-    """Where models go."""
-
-    async def save(  # noqa: D102
-        self,
-        kind: str,
-        subject: str,
-        params: bytes,
-        *,
-        fitted_ns: int,
-        trained_ns: tuple[int, int],
-        report: Mapping[str, Any],
-    ) -> int: ...
-    async def promote(self, kind: str, subject: str, version: int) -> None: ...  # noqa: D102
 
 
 class LearnStore(Protocol):

@@ -6,11 +6,12 @@ In: what is stored up to the turn's instant. Out: versions of models, and a stat
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from twin.learn.job import Job
+from twin.learn.model_port import Models
 from twin.learn.risk_history import (
     HOUR_NS,
     Classes,
@@ -43,20 +44,9 @@ class FittedModel(Protocol):
     def params(self) -> bytes: ...  # noqa: D102
 
 
-class Models(Protocol):
-    """Versions of fitted models."""
+class RiskModels(Models, Protocol):
+    """Also the versions that were in use, or shall not be."""
 
-    async def save(  # noqa: D102
-        self,
-        kind: str,
-        subject: str,
-        params: bytes,
-        *,
-        fitted_ns: int,
-        trained_ns: tuple[int, int],
-        report: Mapping[str, Any],
-    ) -> int: ...
-    async def promote(self, kind: str, subject: str, version: int) -> None: ...  # noqa: D102
     async def dismiss(self, kind: str, subject: str, version: int) -> None: ...  # noqa: D102
     async def champions(self, kind: str) -> Sequence[FittedModel]: ...  # noqa: D102
 
@@ -74,7 +64,7 @@ class RiskStore:
 
     risks: Statements
     maintenance: MaintenanceLog
-    models: Models
+    models: RiskModels
     signal_ids: Mapping[str, int]
 
 
@@ -126,7 +116,7 @@ async def _classes(plant: Plant, store: RiskStore, settings: RiskSettings, now_n
     return make_classes(plant, events, now_ns / HOUR_NS)
 
 
-async def _keep(models: Models, name: str, trained: Trained, members: Mapping[str, History], now_ns: int) -> None:
+async def _keep(models: RiskModels, name: str, trained: Trained, members: Mapping[str, History], now_ns: int) -> None:
     if trained.model.basis is Basis.INSUFFICIENT:
         return
     begin_ns = round(min(float(one.entered[0]) for one in members.values()) * HOUR_NS)
