@@ -1,12 +1,14 @@
-"""The hub: one board, many WebSocket clients, each gets the latest of what it asked for at its own pace.
+"""The hub: one board, many live clients, each gets the latest of what it asked for at its own pace.
 
 In: the board and the feed's status. Out: text frames. A client has a cursor and never a queue: when it is slow, its
 next frame holds the newest document of everything that changed meanwhile. Frames leave on a common grid of ticks, so
-clients with equal filters share one serialised frame.
+clients with equal filters share one serialised frame. A frame says how many publications of the board it merges.
 """
 
 import asyncio
 import logging
+import secrets
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from api.view import View
 
 log = logging.getLogger(__name__)
 
+REMEMBERED = 4096  # publications whose number is known: seven minutes of ticks with changes
 SHARED_FRAMES = 64  # kept per tick; clients that lag at more than so many different cursors build their own
 DEFAULT_INTERVAL_MS = 100
 NOTHING_SENT = -1
@@ -76,10 +79,15 @@ class Client:
         self._cursor: int = NOTHING_SENT
         self._beat: int = hub.beat
 
-    def subscribe(self, view: View, interval_ms: int) -> None:
-        """Change what is seen and how often; the next frame is a full one."""
+    @property
+    def id(self) -> str:
+        """How far it has been served, to go on from there."""
+        return self._hub.frame_id(self._cursor)
+
+    def subscribe(self, view: View, interval_ms: int, after: str | None = None) -> None:
+        """Change what is seen and how often; the next frame is a full one, unless it can go on behind frame `after`."""
         self._hub.repace(self, interval_ms)
-        self.view, self._cursor = view, NOTHING_SENT
+        self.view, self._cursor = view, self._hub.cursor_of(after)
         self.wake.set()
 
     async def run(self) -> None:
@@ -119,6 +127,7 @@ class Hub:
         self.heartbeat: str = ""
         self.now_s: float = 0.0
         self.metrics: Metrics = metrics
+        self.origin: str = secrets.token_hex(4)  # cursors count the changes of this process
         self.hello: str = _text({"type": "hello", "format": 1, "revision": revision, "tick_ms": limits.tick_ms})
         self._board: Board = board
         self._feed: FeedReport = feed
@@ -126,6 +135,7 @@ class Hub:
         self._clients: dict[Client, asyncio.Task[Any] | None] = {}
         self._paces: dict[int, Pace] = {}
         self._frames: dict[tuple[View, int], str | None] = {}
+        self._numbers: OrderedDict[int, int] = OrderedDict({self.published: 0})  # of the latest publications, by cursor
         self._status: str = ""
         self._next_beat_s: float = 0.0
         self._sent: int = 0  # frames since the last tick: a step of a Prometheus counter is dear
@@ -190,6 +200,16 @@ class Hub:
             self._frames[key] = frame
         return frame
 
+    def frame_id(self, cursor: int) -> str:
+        """The name of a cursor outside this process."""
+        return f"{self.origin}.{cursor}"
+
+    def cursor_of(self, frame_id: str | None) -> int:
+        """The cursor of that name; of a name that this process has not given, none: the next frame is a full one."""
+        origin, _, cursor = (frame_id or "").partition(".")
+        known = origin == self.origin and cursor.isdecimal() and int(cursor) <= self.published
+        return int(cursor) if known else NOTHING_SENT
+
     def count(self, frame: str) -> None:
         """Note one frame as sent."""
         self._sent += 1
@@ -201,7 +221,11 @@ class Hub:
             self.metrics.frame_characters.inc(self._sent_characters)
             self._sent = self._sent_characters = 0
         if self.published != self._board.cursor:
+            number = self._numbers[self.published] + 1
             self.published = self._board.cursor
+            self._numbers[self.published] = number
+            if len(self._numbers) > REMEMBERED:
+                self._numbers.popitem(last=False)
             self._frames.clear()
         self._beat_when_due()
         for pace in self._paces.values():
@@ -249,9 +273,16 @@ class Hub:
             return None
         self.metrics.built.inc()
         gone = b"" if full else orjson.dumps(removed)[1:-1]
+        head = {
+            "type": "states",
+            "id": self.frame_id(self.published),
+            "full": full,
+            "merged": self._numbers[self.published] - self._numbers[after] if after in self._numbers else None,
+        }
         return b"".join(
             (
-                b'{"type":"states","cursor":%d,"full":%s,"states":[' % (self.published, b"true" if full else b"false"),
+                orjson.dumps(head)[:-1],
+                b',"states":[',
                 b",".join(states),
                 b'],"gateways":[',
                 b",".join(gateways),

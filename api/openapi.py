@@ -34,7 +34,9 @@ Reads the twin: what the plant is, what state it is in now, and every sample tha
 * **Live**: `WS /v1/live` pushes changed states. The first frame is `{"type":"hello"}`, then a full
   `{"type":"states","full":true,…}`, then only what changed, and a `{"type":"heartbeat",…}` that says how far the feed
   can be trusted. Send `{"subscribe":{"under":["factory"],"signals":false,"interval_ms":500}}` to choose. A client that
-  reads slowly gets fewer frames, each with the latest state. Close codes: 1008 the message or the subtree is wrong,
+  reads slowly gets fewer frames, each with the latest state; `merged` says how many publications a frame stands for.
+  `?after=<id of the last frame>` goes on where a connection broke. The same frames come as server-sent events from
+  `GET /v1/live?under=factory&kinds=states&signals=false`. Close codes: 1008 the message or the subtree is wrong,
   1013 no place, 1012 the server restarts: connect again.
 """
 

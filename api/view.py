@@ -18,6 +18,7 @@ class View:
     under: tuple[str, ...] = ()  # asset paths, () = everything
     signals: bool = True
     within: tuple[str, ...] | None = None  # where it may look; None = everywhere
+    nouns: frozenset[Noun] = frozenset(Noun)
 
     def covers(self, path: str) -> bool:
         """Whether the asset is one of the wanted, or below one, and may be seen."""
@@ -33,6 +34,8 @@ class View:
 
     def wants(self, entry: Entry) -> bool:
         """Whether anything of this document belongs into a frame."""
+        if entry.noun not in self.nouns:
+            return False
         match entry.noun:
             case Noun.ASSET:
                 return self.covers(entry.key)

@@ -56,6 +56,7 @@ RULES: dict[str, Rule] = {
     "PUT /v1/session/password": Rule(_SIGNED_IN),
     "GET /metrics": Rule(_WATCH),
     "WS /v1/live": Rule(_WATCH),
+    "GET /v1/live": Rule(_WATCH, Where.NAMED),
     "GET /v1/plant": Rule(_WATCH),
     "GET /v1/states": Rule(_WATCH, Where.NAMED),
     "GET /v1/assets/{path:path}/state": Rule(_WATCH, Where.NAMED),

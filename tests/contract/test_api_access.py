@@ -83,7 +83,7 @@ OPEN = {
 FOR_ADMINS = ("/v1/users", "/v1/keys", "/v1/audit")
 OF_THE_WHOLE_PLANT = (*FOR_ADMINS, "/aas/")  # a role below it is not enough
 FOR_GATEWAYS = {
-    "GET /metrics", "WS /v1/live", "GET /v1/plant", "GET /v1/states", "GET /v1/assets/{path:path}/state",
+    "GET /metrics", "WS /v1/live", "GET /v1/live", "GET /v1/plant", "GET /v1/states", "GET /v1/assets/{path:path}/state",
     "GET /v1/signals/{path:path}/series", "GET /v1/gateways",
 }  # fmt: skip
 WITHOUT_PLACE = {"GET /metrics", "WS /v1/live", "GET /v1/plant", "GET /v1/gateways", "GET /v1/risk",
@@ -137,7 +137,11 @@ async def ask(api: Api, route: str, places: dict[str, str], headers: dict[str, s
     if method == "WS":
         return await handshake(api, headers)
     query = {} if "{" in template or route in WITHOUT_PLACE or route in OPEN else {QUERIES.get(route, "under"): MILL}
-    return await api.http.request(method, address, json=body, headers=headers, params=query if method == "GET" else {})
+    asked = query if method == "GET" else {}
+    async with api.http.stream(method, address, json=body, headers=headers, params=asked) as answer:
+        if route != "GET /v1/live" or answer.status_code != 200:  # which goes on for ever
+            await answer.aread()
+        return answer
 
 
 async def handshake(api: Api, headers: dict[str, str]) -> httpx.Response:

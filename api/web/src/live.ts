@@ -24,6 +24,7 @@ const RETRY_MS = [500, 1_000, 2_000, 5_000];
 let heardAt = 0;
 let tries = 0;
 let open: WebSocket | null = null;
+let seen = ""; // the last frame of this session: the next connection goes on behind it
 
 export function stateOf(path: string): Signal<AssetState | null> {
   let found = states.get(path);
@@ -41,6 +42,7 @@ function take(frame: Frame): void {
     link.value = frame.status && frame.status !== "live" ? "silent" : "live";
     return;
   }
+  seen = frame.id;
   for (const state of frame.states) live.set(state.path, state);
   const removed = (frame.removed ?? []).filter((key) => key.startsWith("asset/")).map((key) => key.slice(6));
   for (const path of removed) live.delete(path);
@@ -89,11 +91,12 @@ async function showPast(instant: number): Promise<void> {
 function connect(): void {
   const address = new URL("v1/live", document.baseURI);
   address.protocol = address.protocol.replace("http", "ws");
+  if (seen) address.searchParams.set("after", seen);
   const socket = (open = new WebSocket(address));
   socket.onopen = () => {
     tries = 0;
     heardAt = Date.now();
-    socket.send(JSON.stringify({ subscribe: { under: [], signals: true, interval_ms: 200 } }));
+    socket.send(JSON.stringify({ subscribe: { interval_ms: 200, after: seen || null } }));
   };
   socket.onmessage = (event) => take(JSON.parse(event.data));
   socket.onclose = () => {
@@ -119,6 +122,7 @@ export function start(): void {
     // somebody else sees something else: begin again
     const now = session.value?.name;
     if (who !== undefined && now !== who) {
+      seen = "";
       open?.close();
       void loadPlant();
     }

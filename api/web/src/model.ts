@@ -128,7 +128,7 @@ export type KeptFinding = Finding & { asset: string; until: string | null };
 
 export type Frame =
   | { type: "hello"; format: number; revision: string }
-  | { type: "states"; cursor: number; full: boolean; states: AssetState[]; gateways: Gateway[]; alarms?: ScopeAlarms[]; removed?: string[] }
+  | { type: "states"; id: string; full: boolean; states: AssetState[]; gateways: Gateway[]; alarms?: ScopeAlarms[]; removed?: string[] }
   | { type: "heartbeat"; at?: string; status?: string };
 
 export type Gap = { start: string; end: string; cause: string; detail: string };
