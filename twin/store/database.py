@@ -19,7 +19,7 @@ from twin.access.grants import By
 from twin.errors import ConfigError, Retryable
 from twin.store.edition import Edition, find_edition
 from twin.store.migrate import migrate
-from twin.store.pool import Connection, Pool
+from twin.store.pool import Connection, Lent, Pool
 from twin.store.queries import load_queries
 
 _QUERIES = load_queries("database")
@@ -39,8 +39,8 @@ _HOPELESS = ("password authentication failed", "does not exist", "no pg_hba.conf
 class Database:
     """A pool of connections to one database whose edition is known."""
 
-    def __init__(self, pool: Pool, edition: Edition, name: str) -> None:
-        self._pool: Pool = pool
+    def __init__(self, pool: Pool | Lent, edition: Edition, name: str) -> None:
+        self._pool: Pool | Lent = pool
         self.edition: Edition = edition
         self.name: str = name
 
@@ -58,6 +58,12 @@ class Database:
             if by is not None:
                 await connection.execute(_QUERIES["by"], asdict(by))
             yield connection
+
+    @asynccontextmanager
+    async def unit(self, by: By | None = None) -> AsyncGenerator["Database"]:
+        """One transaction around what several members do; their own transactions are savepoints of it."""
+        async with self.transaction(by) as connection:
+            yield Database(Lent(connection), self.edition, self.name)
 
 
 async def the_row(
