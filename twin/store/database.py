@@ -102,13 +102,13 @@ async def open_database(
         ConfigError: the address, the user or the schema's version is wrong.
         Retryable: the server is away.
     """
-    name = _public_name(dsn)
+    name = public_name(dsn)
     with translated(name):
-        async with await Connection.connect(_complete(dsn, 0), autocommit=True) as connection:
+        async with await Connection.connect(complete(dsn, 0), autocommit=True) as connection:
             edition = await find_edition(connection)
             await migrate(connection, edition)
             taken = role if role and await _may_take(connection, role) else ""
-    async with Pool(_complete(dsn, statement_timeout_s, taken), size=size, wait_s=wait_s) as pool:
+    async with Pool(complete(dsn, statement_timeout_s, taken), size=size, wait_s=wait_s) as pool:
         yield Database(pool, edition, name)
 
 
@@ -119,7 +119,8 @@ async def _may_take(connection: Connection, role: str) -> bool:
     return bool(found)
 
 
-def _complete(dsn: str, statement_timeout_s: float, role: str = "") -> str:
+def complete(dsn: str, statement_timeout_s: float, role: str = "") -> str:
+    """The address with what all our connections have in common."""
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
@@ -134,7 +135,8 @@ def _complete(dsn: str, statement_timeout_s: float, role: str = "") -> str:
     return make_conninfo(dsn, **{**own, **given, "options": f"{options} {given.get('options') or ''}".strip()})
 
 
-def _public_name(dsn: str) -> str:
+def public_name(dsn: str) -> str:
+    """Which database, without its password."""
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
