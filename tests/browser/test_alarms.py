@@ -12,7 +12,7 @@ from tests.journey.demo_process import Demo
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 
-FIRST, OWN = "a first password", "four words of Kim's"
+FIRST, OWN = "a first password", "four words of my own"
 
 
 def become_nobody(page: Page, demo: Demo) -> None:
@@ -33,7 +33,7 @@ def sign_in_with_keys(page: Page) -> None:
     page.keyboard.type(FIRST)
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Choose your own password")).to_be_visible(timeout=WAIT_MS)
-    page.get_by_label("Your own").focus()
+    page.locator("input[name=new-password]").focus()
     page.keyboard.type(OWN)
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0, timeout=WAIT_MS)
