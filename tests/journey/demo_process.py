@@ -59,7 +59,7 @@ class Demo:
                  str(configs), "--broker", self.broker, *(["--rate", str(self._rate)] if self._rate else [])],
                 cwd=ROOT, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
-            self.wait_until(lambda: "is running" in self.output.read_text(), 120, "the demo to start")
+            self.wait_until(lambda: "is running" in self.output.read_text(), 240, "the demo to start")
         found = re.search(r"http://127\.0\.0\.1:\d+/", self.output.read_text())
         assert found
         self.page = found.group()
