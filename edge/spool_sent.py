@@ -187,8 +187,8 @@ class SentTable:
 
     def _forget(self, batches: Iterable[_Gone]) -> None:
         """Remember of each only about when it was, what it told of gaps included."""
-        for number, lane, *of in batches:
-            first_ns, newest_ns = _reach(*of)
+        for gone in batches:
+            first_ns, newest_ns = _reach(gone)
             if first_ns == 0:
                 continue
             changed = self._connection.execute(
@@ -196,22 +196,22 @@ class SentTable:
                 " newest_ns = max(newest_ns, ?4)"
                 " WHERE rowid = (SELECT max(rowid) FROM forgotten WHERE lane = ?2)"
                 " AND max(newest_ns, ?4) - min(first_ns, ?3) <= ?5",
-                (number, lane, first_ns, newest_ns, _SPAN_NS),
+                (gone.number, gone.lane, first_ns, newest_ns, _SPAN_NS),
             )
             if changed.rowcount == 0:
                 self._connection.execute(
-                    "INSERT INTO forgotten VALUES (?1, ?1, ?2, ?3, ?4)", (number, lane, first_ns, newest_ns)
+                    "INSERT INTO forgotten VALUES (?1, ?1, ?2, ?3, ?4)", (gone.number, gone.lane, first_ns, newest_ns)
                 )
 
 
-def _reach(first_ns: int, newest_ns: int, payload: bytes) -> Span:
+def _reach(gone: _Gone) -> Span:
     """The source times of a batch's readings and gaps; (0, 0) when it has neither."""
     try:
-        gaps = batch.decode(payload).gaps if batch.read_header(payload).gaps else ()
+        gaps = batch.decode(gone.payload).gaps if batch.read_header(gone.payload).gaps else ()
     except Rejected:
         gaps = ()
-    begins = [ns for ns in (first_ns, *(gap.from_ns for gap in gaps)) if ns > 0]
-    return min(begins, default=0), max([newest_ns, *(gap.to_ns - 1 for gap in gaps)])
+    begins = [ns for ns in (gone.first_ns, *(gap.from_ns for gap in gaps)) if ns > 0]
+    return min(begins, default=0), max([gone.newest_ns, *(gap.to_ns - 1 for gap in gaps)])
 
 
 def without(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
