@@ -67,7 +67,7 @@ def bins_table(bins: Bins) -> Any:  # noqa: ANN401 – a pyarrow table
 
 def chunk_table(chunk: Chunk) -> Any:  # noqa: ANN401 – a pyarrow table
     """The columns of a chunk that is small enough for a table."""
-    return pa.table({"time": _times(chunk), "value": _values(chunk), "quality": pa.array(chunk.quality)})
+    return pa.table({"time": _times(chunk), "value": _values(chunk), "quality": _column(pa.uint8(), chunk.quality)})
 
 
 class CsvEncoder:
@@ -117,9 +117,8 @@ class ArrowEncoder:
 
     def encode(self, chunk: Chunk) -> bytes:
         """One record batch."""
-        self._writer.write_batch(
-            pa.record_batch([_times(chunk), _values(chunk), pa.array(chunk.quality)], schema=self._schema)
-        )
+        columns = [_times(chunk), _values(chunk), _column(pa.uint8(), chunk.quality)]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
         return self._sink.take()
 
     def end(self) -> bytes:
@@ -165,11 +164,16 @@ class _Pieces:
 
 
 def _times(chunk: Chunk) -> Any:  # noqa: ANN401 – a pyarrow array
-    return pa.array(chunk.time // 1_000).cast(pa.timestamp("us", "UTC"))
+    return _column(pa.timestamp("us", "UTC"), chunk.time // 1_000)
 
 
 def _values(chunk: Chunk) -> Any:  # noqa: ANN401 – a pyarrow array
-    return pa.array(chunk.text, pa.string()) if chunk.number is None else pa.array(chunk.number)
+    return pa.array(chunk.text, pa.string()) if chunk.number is None else _column(pa.float64(), chunk.number)
+
+
+def _column(kind: Any, values: NDArray[Any]) -> Any:  # noqa: ANN401 – pyarrow's
+    """An Arrow array over the same memory; `pa.array` would import pandas to see whether it is a pandas object."""
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
 def _rfc3339(time: NDArray[np.int64]) -> NDArray[np.str_]:

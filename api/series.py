@@ -3,6 +3,8 @@
 In: a signal and a window. Out: `Chunk` columns or `Bins`, oldest first; and what the gap ledger says about the window.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +25,7 @@ _FEWEST_POINTS = 4  # of a reduced series
 _WIDEST = 8  # times the former window, when that held little
 _BACKFILLED = "backfilled"
 _FEW_ROWS = 100_000  # so many samples are reduced while one waits; of more the roll-ups tell
+_AHEAD = 2  # steps that are read at a time: the database works while what it gave is encoded and sent
 _MINUTE_NS = 60 * 10**9
 
 
@@ -104,18 +107,39 @@ class Reader:
             start_ns = int(chunk.time[-1]) + _US
 
     async def _number_chunks(self, window: Window, rows: int) -> AsyncGenerator[Chunk]:
-        """The width of each step follows the density that the one before met."""
-        start_ns, width_ns = window.start_ns, max(_US, int(0.8 * rows * self._signal.period_s * 1e9))
-        while start_ns < window.end_ns:
-            stop_ns = min(start_ns + width_ns, window.end_ns)
-            chunk = await self.reduced(Window(start_ns, stop_ns), rows)
-            if chunk.reduced:  # denser than expected: these are not all samples
-                width_ns = max(_US, (stop_ns - start_ns) // 4)
-                continue
-            if len(chunk):
-                yield chunk
-            start_ns = stop_ns
-            width_ns = max(_US, int(width_ns * min(_WIDEST, 0.8 * rows / max(len(chunk), 1))))
+        """The width of each step follows the density that the one before met; the next one is read meanwhile."""
+        begin_ns, width_ns = window.start_ns, int(0.8 * rows * self._signal.period_s * 1e9)
+        ahead = 1  # until the density is known
+        steps: deque[tuple[Window, asyncio.Task[Chunk]]] = deque()
+        try:
+            while steps or begin_ns < window.end_ns:
+                while len(steps) < ahead and begin_ns < window.end_ns:
+                    stop_ns = min(begin_ns + max(width_ns, _US), window.end_ns)
+                    steps.append(self._step(Window(begin_ns, stop_ns), rows))
+                    begin_ns = stop_ns
+                span, reading = steps.popleft()
+                chunk = await reading
+                ahead = _AHEAD
+                if len(chunk) == rows:  # denser than expected: the rest of this step comes before the others
+                    rest = Window(int(chunk.time[-1]) + _US, span.end_ns)
+                    steps.appendleft(self._step(rest, rows))
+                    width_ns = int(0.8 * (rest.start_ns - span.start_ns))
+                else:
+                    grown = min(_WIDEST, 0.8 * rows / max(len(chunk), 1))
+                    width_ns = int((span.end_ns - span.start_ns) * grown)
+                if len(chunk):
+                    yield chunk
+        finally:
+            for _, reading in steps:
+                reading.cancel()
+            await asyncio.gather(*(reading for _, reading in steps), return_exceptions=True)
+
+    def _step(self, span: Window, rows: int) -> tuple[Window, asyncio.Task[Chunk]]:
+        return span, asyncio.create_task(self._first(span, rows), name="series: a step")
+
+    async def _first(self, span: Window, rows: int) -> Chunk:
+        found = await self._samples.first(self._id, span.start_ns, span.end_ns, rows, upto_seq=self._upto)
+        return Chunk(found.time, found.quality, found.value, None)
 
     async def _texts(self, window: Window, limit: int) -> Chunk:
         found = await self._samples.texts(self._id, window.start_ns, window.end_ns, limit, upto_seq=self._upto)

@@ -31,7 +31,7 @@ class SeriesLimits(Settings):
     """Bounds of one request for a series."""
 
     max_json_rows: int = Field(default=100_000, ge=4)  # CSV and Arrow stream and need no such bound
-    chunk_rows: int = Field(default=20_000, ge=100)  # rows in memory per streaming request
+    chunk_rows: int = Field(default=50_000, ge=100)  # of a stream at a time; a few such pieces are in memory
     max_streams: int = Field(default=8, ge=1)  # CSV and Arrow downloads at a time
 
 

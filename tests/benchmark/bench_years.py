@@ -1,24 +1,17 @@
-"""Years: a trend over a year of roll-ups worth a billion samples, what roll-ups cost, a raw window as Arrow.
+"""Years: a trend over a year of roll-ups worth a billion samples, and what roll-ups cost.
 
 Others may use this machine, so each figure is processor time: of this process and of its session's server process.
 """
 
 import asyncio
-import os
 import random
-import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import numpy as np
 
-from api.encode import ArrowEncoder
-from api.series import Reader
-from api.window import Window
+from tests.benchmark.processor import cost_s
 from tests.benchmark.record import Result
 from tests.servers import postgres
 from tests.store.batches import T0, S, admitted
-from twin.plant.tree import Kind, Signal
 from twin.store.connect import Store, open_store
 from twin.store.embedded import SETTINGS
 
@@ -27,33 +20,11 @@ SIGNALS, DAYS, PERIOD_S = 320, 366, 10  # 1.01 billion samples
 YEAR_NS = DAYS * 86_400 * S
 POINTS, TRENDS = 2_000, 40
 COLUMNS, ROWS_EACH = 500, 2_000  # a million samples at one a second
-WINDOW_ROWS = 1_000_000
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 HOURS = """
 INSERT INTO rollup_hour (start_at, low, high, mean, first, last, covered_s, signal, samples, good)
 SELECT at, 10 * random(), 20 + 10 * random(), 15 + 5 * random(), 15, 15, 3600, signal, 3600 / %s, 3600 / %s
   FROM generate_series(1, %s) AS signal, generate_series(to_timestamp(%s), to_timestamp(%s), interval '1 hour') AS at
 """
-
-
-async def _cost_s(store: Store, work: Callable[[], Awaitable[object]]) -> float:
-    """Processor seconds of the work, here and in every server process of this database."""
-    before = time.process_time() + await _server_s(store)
-    await work()
-    return time.process_time() + await _server_s(store) - before
-
-
-async def _server_s(store: Store) -> float:
-    async with store.database.connection() as connection:
-        query = (
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
-        )
-        pids = [pid for (pid,) in await (await connection.execute(query)).fetchall()]
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks * TICK_S
 
 
 async def _year(store: Store) -> float:
@@ -72,7 +43,7 @@ async def _year(store: Store) -> float:
             bins = await store.rollups.series(chance.randrange(SIGNALS) + 1, T0, T0 + YEAR_NS, POINTS)
             assert 1_700 < len(bins) <= POINTS
 
-    return await _cost_s(store, trends) / TRENDS
+    return await cost_s(store, trends) / TRENDS
 
 
 async def _rollups(store: Store) -> float:
@@ -86,39 +57,18 @@ async def _rollups(store: Store) -> float:
         while await store.rollups.remake(dict.fromkeys(range(COLUMNS), 5.0)):
             pass
 
-    return await _cost_s(store, remake)
+    return await cost_s(store, remake)
 
 
-async def _arrow(store: Store) -> float:
-    at = T0 + np.arange(WINDOW_ROWS) * (S // 10)
-    await store.samples.commit([admitted(np.full(WINDOW_ROWS, 9_999), at, number=9_999)])
-    async with store.database.connection() as connection:
-        await connection.execute("VACUUM ANALYZE sample")
-    signal = Signal("a/b", "a", "b", "", Kind.MEASUREMENT, "", None, None, None, 0.1, 1.0, {}, None)
-    reader, window = Reader(store, signal, 9_999), Window(T0, T0 + 200_000 * S)
-
-    async def stream() -> None:
-        encoder, sent = ArrowEncoder(textual=False, metadata={}), 0
-        encoder.begin()
-        async for chunk in reader.chunks(window, 50_000):
-            encoder.encode(chunk)
-            sent += len(chunk)
-        encoder.end()
-        assert sent == WINDOW_ROWS
-
-    return await _cost_s(store, stream)
-
-
-async def _measure(dsn: str) -> tuple[float, float, float]:
+async def _measure(dsn: str) -> tuple[float, float]:
     async with open_store(dsn) as store:
-        return await _year(store), await _rollups(store), await _arrow(store)
+        return await _year(store), await _rollups(store)
 
 
 def measure() -> list[Result]:
-    """All three on one new server."""
+    """Both on one new server."""
     with postgres(settings=SETTINGS) as server:
-        year_s, rollup_s, arrow_s = asyncio.run(_measure(server.dsn))
-    rate = WINDOW_ROWS / arrow_s
+        year_s, rollup_s = asyncio.run(_measure(server.dsn))
     return [
         Result(
             "S7-year-trend", f"a year at {POINTS:,} points, roll-ups worth 1.01 billion samples, processor time",
@@ -127,9 +77,5 @@ def measure() -> list[Result]:
         Result(
             "S7-rollup-cost", "minutes, hours and days of a million samples (500 signals, one a second), processor time",
             rollup_s, "s", "< 10", rollup_s < 10,
-        ),
-        Result(
-            "S7-arrow-window", "a window of a million samples from the store as an Arrow stream, per processor second",
-            rate, "rows/s", "≥ 5,000,000", rate >= 5_000_000,
         ),
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from tests.journey.demo_process import Demo
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 
-FIRST, OWN = "a first password", "four words of Kim's"
+FIRST, OWN = "a first password", "four words of my own"
 
 
 def become_nobody(page: Page, demo: Demo) -> None:
@@ -33,7 +33,7 @@ def sign_in_with_keys(page: Page) -> None:
     page.keyboard.type(FIRST)
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Choose your own password")).to_be_visible(timeout=WAIT_MS)
-    page.get_by_label("Your own").focus()
+    page.locator("input[name=new-password]").focus()
     page.keyboard.type(OWN)
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0, timeout=WAIT_MS)
@@ -95,3 +95,26 @@ def test_escape_leaves_a_form_and_nothing_is_done(page: Page, demo: Demo) -> Non
     expect(page.locator("form.act")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("form.act")).to_have_count(0)
+
+
+def test_another_limit_is_tried_over_what_is_stored_and_nothing_is_changed(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.page}#/{MILL}")
+    row = page.locator("tr.alarm").filter(has_text="Active power is").first
+    expect(row).to_be_visible(timeout=2 * WAIT_MS)
+    row.get_by_role("button", name="Try another limit").click()
+    tried = page.locator(".replayed")
+    for limit, raised in ((1_000, 0), (0.002, 1)):
+        page.get_by_label("limit", exact=True).fill(str(limit))
+        page.get_by_role("button", name="Replay").click()
+        expect(tried).to_have_attribute("data-replayed", str(raised), timeout=WAIT_MS)
+    expect(tried).to_contain_text("Nothing was changed")
+    keep_picture(page, "replay")
+    expect(row).to_contain_text("above 0.001 kW")
+
+
+def test_the_view_of_floods_says_that_there_is_none_and_how_well_the_alarms_serve(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.page}#/alarms")
+    page.get_by_role("button", name=re.compile("^Floods")).click()
+    expect(page.get_by_role("status").filter(has_text="No flood")).to_be_visible()
+    expect(page.locator("dl.facts")).to_contain_text("Per operator and hour", timeout=WAIT_MS)
+    keep_picture(page, "floods")

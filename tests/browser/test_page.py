@@ -134,6 +134,20 @@ def test_a_key_figure_leads_to_what_it_is_made_of(page: Page, demo: Demo) -> Non
     expect(made).to_contain_text(f"samples of {MILL}/state")
 
 
+def test_an_operator_says_in_the_picture_what_an_interval_was(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.page}#/{MILL}")
+    band = page.locator(".timeline rect").first  # a second wide, perhaps: chosen without aiming
+    expect(band).to_be_attached(timeout=2 * WAIT_MS)
+    band.dispatch_event("click")
+    page.get_by_label("It was").select_option("no-operator")
+    page.get_by_label("Why").fill("everybody was in a meeting")
+    keep_picture(page, "reclassify")
+    page.get_by_role("button", name="Say so").click()
+    expect(page.get_by_role("status").filter(has_text="Kept")).to_contain_text("no-operator", timeout=WAIT_MS)
+    said = page.request.get(f"{demo.page}v1/lineage", params={"asset": MILL}).json()["reclassified"][-1]
+    assert (said["reason"], said["operator"], said["comment"]) == ("no-operator", "admin", "everybody was in a meeting")
+
+
 def test_the_slider_moves_the_whole_page_to_the_past_and_back(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.page}#/{MILL}")
     current = page.locator(f'[data-signal="{MILL}/spindle-current"] b')

@@ -46,6 +46,13 @@ class Demo:
         self.output = folder / "output.txt"
 
     def __enter__(self) -> "Demo":
+        with contextlib.ExitStack() as undo:
+            undo.push(self.__exit__)  # a demo that does not start must not go on beside the tests that follow
+            self._start()
+            undo.pop_all()
+        return self
+
+    def _start(self) -> None:
         configs = self.folder / "configs"
         if not configs.exists():
             shutil.copytree(ROOT / "configs", configs)
@@ -59,13 +66,12 @@ class Demo:
                  str(configs), "--broker", self.broker, *(["--rate", str(self._rate)] if self._rate else [])],
                 cwd=ROOT, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
-            self.wait_until(lambda: "is running" in self.output.read_text(), 120, "the demo to start")
+            self.wait_until(lambda: "is running" in self.output.read_text(), 240, "the demo to start")
         found = re.search(r"http://127\.0\.0\.1:\d+/", self.output.read_text())
         assert found
         self.page = found.group()
         if told := re.search(r"sign in as admin with (\S+)", self.output.read_text()):
             self.password = told.group(1)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()

@@ -39,6 +39,17 @@ async def test_a_raw_series_gives_every_sample_of_the_half_open_interval(store):
     assert len(await store.samples.series(2, T0, T0 + DAY)) == 0
 
 
+async def test_the_first_samples_of_an_interval_have_each_its_own_quality(store):
+    time, quality = T0 + np.arange(100) * S, np.arange(100) % 7 % 3
+    await store.samples.commit([admitted(np.ones(100), time, quality=quality)])
+    found = await store.samples.first(1, T0 + 10 * S, T0 + DAY, 50)
+    np.testing.assert_array_equal(found.time, time[10:60])
+    np.testing.assert_array_equal(found.quality, quality[10:60])
+    assert found.quality.dtype == np.uint8
+    assert len(await store.samples.first(1, T0 + 90 * S, T0 + DAY, 50)) == 10
+    assert len(await store.samples.first(2, T0, T0 + DAY, 50)) == 0
+
+
 async def test_a_short_series_is_not_reduced(store):
     await wave(store, 100)
     assert not (await store.samples.series(1, T0, T0 + DAY, 100)).reduced

@@ -163,4 +163,7 @@ def test_minutes_that_would_go_before_their_samples_are_a_mistake_in_the_setting
     with pytest.raises(ValidationError, match="at least as long"):
         Settings.model_validate({"minutes": 100})
     with pytest.raises(ValidationError, match="at least as long"):
-        Settings.model_validate({"samples": {"counter": None}})
+        Settings.model_validate({"minutes": 50, "samples": dict.fromkeys(EVERY, 20) | {"counter": 60}})
+    with pytest.raises(ValidationError, match="at least as long"):
+        Settings.model_validate({"minutes": 50, "samples": dict.fromkeys(EVERY, 20) | {"counter": None}})
+    assert Settings.model_validate({"minutes": 50, "samples": dict.fromkeys(EVERY, 20)}).minutes == 50

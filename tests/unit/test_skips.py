@@ -15,8 +15,13 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 def run(folder, reason, *, ci, marker="pytest.skip"):
     (folder / "test_it.py").write_text(f"import pytest\n\ndef test_it():\n    {marker}({reason!r})\n")
     (folder / "pytest.ini").write_text("[pytest]\n")
-    environment = {**os.environ, "CI": "true" if ci else "", "PYTHONPATH": str(CHECKOUT)}
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:xdist", "-p", "no:cacheprovider", "-q"]
+    environment = {
+        **os.environ,
+        "CI": "true" if ci else "",
+        "PYTHONPATH": str(CHECKOUT),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-q"]
     return subprocess.run(
         [*command, str(folder)], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

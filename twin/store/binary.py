@@ -73,7 +73,10 @@ def float_array(sent: bytes | None) -> NDArray[np.float64]:
 
 def time_array(sent: bytes | None) -> NDArray[np.int64]:
     """``array_send(timestamptz[])`` without nulls, as ns UTC."""
-    return (int_array(sent, 8) + POSTGRES_EPOCH_US) * 1000
+    time = int_array(sent, 8)
+    time += POSTGRES_EPOCH_US
+    time *= 1000
+    return time
 
 
 def _elements(sent: bytes | None, element: np.dtype[Any]) -> NDArray[Any]:

@@ -17,7 +17,9 @@ _log = logging.getLogger(__name__)
 _FIND = """
 SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') AS installed,
        EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
-           AND 'timescaledb' = ANY (string_to_array(replace(current_setting('shared_preload_libraries'), ' ', ''), ','))
+           AND EXISTS (SELECT FROM pg_settings  -- which leaves out what this user may not read
+                       WHERE name = 'shared_preload_libraries'
+                         AND 'timescaledb' = ANY (string_to_array(replace(setting, ' ', ''), ',')))
            AS offered,
        (SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('sample')) AS partitioned,
        current_setting('server_version') AS server

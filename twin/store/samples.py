@@ -15,7 +15,7 @@ from twin.ingest.admit import Admitted
 from twin.samples import Committed, SampleBatch, TextColumns
 from twin.store import commit, reduce, replay
 from twin.store.binary import float_array, int_array, time_array
-from twin.store.database import Database, the_row
+from twin.store.database import Connection, Database, the_row
 from twin.store.edition import Edition
 from twin.store.partitions import Partitions
 from twin.store.queries import load_queries
@@ -92,15 +92,18 @@ class Samples:
         With `upto_seq` as they were known when that batch was the newest.
         """
         asked = Asked(signal_id, start_ns, end_ns, upto_seq)
-        values = asked.values | {"limit": _NO_LIMIT if points is None else points + 1}
         async with self._database.connection() as connection:
-            time, value, quality = await the_row(connection, _QUERIES["series"], values, binary=True)
-            found = SeriesColumns(
-                time_array(time), float_array(value), int_array(quality, 2).astype(np.uint8), reduced=False
-            )
+            found = await _first(connection, asked, _NO_LIMIT if points is None else points + 1)
             if points is None or len(found) <= points:
                 return found
             return await reduce.reduce(connection, asked, points)
+
+    async def first(
+        self, signal_id: int, start_ns: int, end_ns: int, limit: int, *, upto_seq: int = NEWEST
+    ) -> SeriesColumns:
+        """The oldest `limit` samples in [start, end); fewer when there are no more."""
+        async with self._database.connection() as connection:
+            return await _first(connection, Asked(signal_id, start_ns, end_ns, upto_seq), limit)
 
     async def texts(
         self, signal_id: int, start_ns: int, end_ns: int, limit: int = 100_000, *, upto_seq: int = NEWEST
@@ -120,3 +123,11 @@ class Samples:
             signal: LastSample(to_ns(time), value, quality, to_ns(received))
             for signal, time, value, quality, received in found
         }
+
+
+async def _first(connection: Connection, asked: Asked, limit: int) -> SeriesColumns:
+    row = await the_row(connection, _QUERIES["series"], asked.values | {"limit": limit}, binary=True)
+    time = time_array(row[0])
+    quality = np.zeros(len(time), np.uint8)
+    quality[np.searchsorted(time, time_array(row[2]))] = int_array(row[3], 2)
+    return SeriesColumns(time, float_array(row[1]), quality, reduced=False)

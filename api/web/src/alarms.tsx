@@ -158,7 +158,7 @@ function Act({ alarm, action, done }: { alarm: Alarm; action: string; done: () =
 }
 
 /** A random UUID also where the page comes over plain HTTP, where crypto.randomUUID is missing. */
-function newKey(): string {
+export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6]! & 0x0f) | 0x40;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;

@@ -14,7 +14,8 @@ export function span(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 90) return `${Math.round(seconds)} s`;
   if (seconds < 5_400) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h ${String(Math.round((seconds % 3_600) / 60)).padStart(2, "0")}`;
+  const minutes = Math.round(seconds / 60);
+  if (seconds < 172_800) return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")}`;
   return `${Math.round(seconds / 86_400)} d`;
 }
 

@@ -6,6 +6,7 @@ import { percent } from "./facts";
 import { clock, number, span } from "./format";
 import type { Asset, KpiRow, Lineage } from "./model";
 import { at } from "./place";
+import { Reclassify } from "./reclassify";
 import { Timeline } from "./timeline";
 
 const SPAN_S = 28_800;
@@ -24,6 +25,7 @@ const RATIOS: Shown[] = [
 
 export function Figures({ asset }: { asset: Asset }) {
   const [chosen, choose] = useState<Shown | null>(null);
+  const [interval, chooseInterval] = useState("");
   const window = lastSeconds(SPAN_S, at.value);
   const { answer, problem } = useAsked<{ rows: KpiRow[] }>(`v1/kpis?${under(asset.path)}&${window}`);
   const isMachine = asset.signals.some((signal) => signal.role === "machine-state");
@@ -35,7 +37,8 @@ export function Figures({ asset }: { asset: Asset }) {
       {lineage && (
         <>
           <h3>States of the last 8 h</h3>
-          <Timeline intervals={lineage.intervals} start={Date.parse(lineage.start)} end={Date.parse(lineage.end)} />
+          <Timeline intervals={lineage.intervals} start={Date.parse(lineage.start)} end={Date.parse(lineage.end)} chosen={interval} choose={chooseInterval} />
+          {at.value === null && <Reclassify asset={asset.path} intervals={lineage.intervals} chosen={interval} choose={chooseInterval} />}
         </>
       )}
       {(shown.length > 0 || problem) && <h3>Key figures of the last 8 h <small>whole hours; click one to see what it is made of</small></h3>}

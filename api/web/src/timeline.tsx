@@ -11,9 +11,9 @@ export const ELEMENTS: Record<string, string> = {
 const WIDTH = 1_000;
 const HEIGHT = 34;
 
-type Props = { intervals: Interval[]; start: number; end: number };
+type Props = { intervals: Interval[]; start: number; end: number; chosen?: string; choose?: (start: string) => void };
 
-export function Timeline({ intervals, start, end }: Props) {
+export function Timeline({ intervals, start, end, chosen, choose }: Props) {
   const shares = useMemo(() => sums(intervals), [intervals]);
   const scale = WIDTH / (end - start);
   const words = shares.map(([element, seconds]) => `${element} ${span(seconds)}`).join(", ");
@@ -23,7 +23,7 @@ export function Timeline({ intervals, start, end }: Props) {
         {intervals.map((one) => {
           const from = Date.parse(one.start);
           const width = Math.max((Date.parse(one.end) - from) * scale, 0.4);
-          return <rect key={one.start} class={`el-${ELEMENTS[one.element] ?? "unknown"}`} x={(from - start) * scale} width={width} y="0" height={HEIGHT}><title>{`${clock(one.start)} to ${clock(one.end)}: ${one.state ?? "unknown"}${one.reason ? ` (${one.reason})` : ""}, ${one.element}, ${span((Date.parse(one.end) - from) / 1_000)}`}</title></rect>;
+          return <rect key={one.start} class={`el-${ELEMENTS[one.element] ?? "unknown"}${one.start === chosen ? " chosen" : ""}`} onClick={() => choose?.(one.start)} x={(from - start) * scale} width={width} y="0" height={HEIGHT}><title>{`${clock(one.start)} to ${clock(one.end)}: ${one.state ?? "unknown"}${one.reason ? ` (${one.reason})` : ""}, ${one.element}, ${span((Date.parse(one.end) - from) / 1_000)}`}</title></rect>;
         })}
       </svg>
       <p class="axis"><span>{clock(new Date(start).toISOString())}</span><span>{clock(new Date((start + end) / 2).toISOString())}</span><span>{clock(new Date(end).toISOString())}</span></p>

@@ -20,8 +20,9 @@ SELECT array_send(array_agg(batch)), array_send(array_agg(signal)), array_send(a
 SELECT batch, signal, time, text, quality, server_at, received_at
   FROM sample_text WHERE batch BETWEEN %(first)s AND %(last)s ORDER BY batch, signal, time;
 
--- series: every sample of a signal in [start, end), oldest first, at most `limit`
-SELECT array_send(array_agg(time)), array_send(array_agg(value)), array_send(array_agg(quality))
+-- series: the first `limit` samples of a signal in [start, end), oldest first; the qualities that are not plain good
+SELECT array_send(array_agg(time)), array_send(array_agg(value)),
+       array_send(array_agg(time) FILTER (WHERE quality <> 0)), array_send(array_agg(quality) FILTER (WHERE quality <> 0))
   FROM (SELECT time, value, quality FROM sample
          WHERE signal = %(signal)s AND time >= %(start)s AND time < %(end)s AND batch <= %(upto)s
          ORDER BY time LIMIT %(limit)s) AS ordered;
