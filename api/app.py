@@ -19,6 +19,7 @@ from api.access.identify import Identities
 from api.access.oidc import Oidc
 from api.access.sign_in import SignIn
 from api.board import Board
+from api.conditional import Conditional
 from api.confirmation import Confirmer
 from api.deps import Parts, authorise
 from api.feed import LiveFeed
@@ -111,7 +112,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
     page.install(app, settings)
     openapi.install(app, settings.access)
     every_route_has_a_rule(app)
-    app.add_middleware(CompressMiddleware)
+    app.add_middleware(Conditional)
+    app.add_middleware(CompressMiddleware)  # around the other: what is unchanged is not compressed
     # Around everything, also around the answer to a bug, which no ordinary middleware sees.
     app.middleware_stack = Guard(app.build_middleware_stack(), settings, parts.metrics)
     return app

@@ -28,8 +28,12 @@ Reads the twin: what the plant is, what state it is in now, and every sample tha
 * **Access**: people sign in with `POST /v1/session` and get a cookie, machines send `Authorization: Bearer fbq_…`.
   Roles (viewer, engineer, planner, gateway, admin) hold at and below a path; lists hold only what the caller may see.
   A change with the cookie must come from this origin. 401: sign in; 403: ask for the role; 429: wait `Retry-After`.
-* **Changes** carry the name of whoever is signed in, are kept for ever and told in `/v1/audit`; `Idempotency-Key:
-  <uuid>` makes trying again safe. `X-Request-ID` comes back in the answer and stands in the audit.
+* **Changes** carry the name of whoever is signed in, are kept for ever and told in `/v1/audit`. `Idempotency-Key:
+  <uuid>` makes trying again safe: the same change with the same key is made once and answered again, for a week;
+  another change with that key is refused (409). `X-Request-ID` comes back in the answer and stands in the audit.
+* **Unchanged** answers cost no transfer: what a GET under `/v1` answers as a whole carries an `ETag`; sent back in
+  `If-None-Match` it brings 304 and no body. Streams, live frames and who may do what (`/v1/session`, `/v1/users`,
+  `/v1/keys`, `/v1/audit`: `no-store`) carry none.
 * **Errors** are RFC 9457 problem documents; `do` says what to do.
 * **Live**: `WS /v1/live` pushes changed states. The first frame is `{"type":"hello"}`, then a full
   `{"type":"states","full":true,…}`, then only what changed, and a `{"type":"heartbeat",…}` that says how far the feed
@@ -65,7 +69,7 @@ _MEANING = {
     404: "There is no such thing in the plant",
     406: "None of the media types in Accept can be produced",
     413: "The body is too large",
-    409: "It cannot be done in the present state, or the key belongs to another action",
+    409: "It cannot be done in the present state, or the key belongs to another change",
     421: "The Host header names somebody else",
     422: "A parameter cannot be used; `errors` lists each",
     429: "Too much; try again after Retry-After seconds",
@@ -99,6 +103,8 @@ def install(app: FastAPI, access: AccessSettings) -> None:
             schemas["Problem"] = problem
             _document_bodies(made)
             _document_access(made, access)
+            _document_conditions(made)
+            _document_keys(made)
             app.openapi_schema = made
         return app.openapi_schema
 
@@ -111,6 +117,24 @@ def _document_bodies(made: dict[str, Any]) -> None:
     for methods in made["paths"].values():
         for operation in methods.values():
             if "requestBody" in operation:
+                operation["responses"].update(refusals)
+
+
+def _document_conditions(made: dict[str, Any]) -> None:
+    """Which operations answer 304: those whose answers may be kept."""
+    for path, methods in made["paths"].items():
+        operation = methods.get("get", {})
+        content = operation.get("responses", {}).get("200", {}).get("content", {})
+        if path.startswith("/v1/") and "application/json" in content and "access" not in operation["tags"]:
+            operation["responses"]["304"] = {"description": "Unchanged since the answer with the ETag in If-None-Match"}
+
+
+def _document_keys(made: dict[str, Any]) -> None:
+    """What every operation with an Idempotency-Key can answer: the key belongs to another change."""
+    refusals = {str(status): response for status, response in problems(409).items()}
+    for methods in made["paths"].values():
+        for operation in methods.values():
+            if any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ())):
                 operation["responses"].update(refusals)
 
 

@@ -79,12 +79,10 @@ class Desk:
         self._link: StoreLink = link
         self._asked: asyncio.Event = asyncio.Event()
 
-    async def submit(self, text: ScenarioText, by: By | None = None) -> Scenario:
-        """Take a scenario; a problem when it cannot be simulated, is too much work, or too many wait."""
-        self._check(text)
+    async def take(self, store: Store, text: ScenarioText, by: By | None = None) -> Scenario:
+        """Take a scenario that was checked; a problem when too many wait."""
         question = text.model_dump(mode="json", by_alias=True)
-        total = replications_of(text)
-        taken = await self._link.store.scenarios.add(uuid4(), question, total, MOST_WAITING, by)
+        taken = await store.scenarios.add(uuid4(), question, replications_of(text), MOST_WAITING, by)
         if taken is None:
             raise ProblemError(
                 503,
@@ -93,8 +91,11 @@ class Desk:
                 do="try again when one of them is done; GET /v1/scenarios lists them",
                 headers={"Retry-After": "10"},
             )
-        self._asked.set()
         return taken
+
+    def wake(self) -> None:
+        """Say that a scenario was taken."""
+        self._asked.set()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -156,7 +157,8 @@ class Desk:
                 job.lost = not held
             await asyncio.sleep(TOLD_EVERY_S)
 
-    def _check(self, text: ScenarioText) -> None:
+    def check(self, text: ScenarioText) -> None:
+        """A problem when it cannot be simulated, or is too much work."""
         setting = Setting(text.start_at or datetime.now(UTC), text.horizon_s)
         try:
             flow = changed_case(self._plant, text, setting)

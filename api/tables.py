@@ -17,6 +17,7 @@ import xlsxwriter
 from fastapi import Query, Request
 from fastapi.responses import Response
 
+from api.conditional import FRESH
 from api.errors import not_acceptable
 from api.media import TableFormat, negotiate
 from api.window import rfc3339
@@ -25,7 +26,6 @@ pa = cast("Any", pyarrow)  # it has no types
 xlsx = cast("Any", xlsxwriter)  # nor has this one
 
 FormatParameter = Annotated[TableFormat | None, Query(alias="format", description="Overrides the Accept header")]
-FRESH = {"Cache-Control": "no-store", "Vary": "Accept"}
 TABLE_CONTENT: dict[str, dict[str, Any]] = {
     TableFormat.CSV.media_type: {"schema": {"type": "string"}},
     TableFormat.ARROW.media_type: {"schema": {"type": "string", "contentMediaType": TableFormat.ARROW.media_type}},

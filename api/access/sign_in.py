@@ -72,8 +72,8 @@ class SignIn:
         await store.audit.add(By(name, by.how, by.address, by.request), "session.opened", name)
         return token
 
-    async def choose(self, name: str, old: str, new: str, by: By) -> None:
-        """Another password for oneself; the old one is asked for again, as often as it may be wrong.
+    async def chosen(self, name: str, old: str, new: str, by: By) -> str:
+        """What is kept of another password for oneself; the old one is asked for again, as often as it may be wrong.
 
         Raises:
             ProblemError: 401 the old one is wrong, 422 the new one cannot be taken.
@@ -84,15 +84,23 @@ class SignIn:
                 raise too_many(wait_s, "wrong-passwords")
             if await self._checked(store, Attempt(name, old, by.address, by.request)) is None:
                 raise wrong()
-        hashed = await self.hashed(name, new)
-        await store.accounts.set_password(name, hashed, by, is_initial=False)
+        return await self.hashed(name, new)
 
     async def hashed(self, name: str, password: str) -> str:
         """What is kept of a new password; a 422 problem for one that is easily guessed."""
         if trouble := password_trouble(password, name):
             raise ProblemError(422, "weak-password", trouble, do="choose another one, e.g. four words")
+        return await self.sealed(password)
+
+    async def sealed(self, text: str) -> str:
+        """The argon2id hash of a text that nobody shall guess."""
         async with self._places:
-            return await asyncio.to_thread(hash_password, password)
+            return await asyncio.to_thread(hash_password, text)
+
+    async def opens(self, kept: str, text: str) -> bool:
+        """Whether it is the text that was sealed."""
+        async with self._places:
+            return await asyncio.to_thread(check_password, kept, text)
 
     async def _checked(self, store: Store, attempt: Attempt) -> Account | None:
         account = await store.accounts.get(attempt.name)

@@ -10,10 +10,11 @@ from fastapi.responses import Response
 from api.alarm_documents import ReplayModel, ReplayOrder, ReportModel, TrialAnomalies, TrialRule
 from api.alarm_replay import replay_anomalies, replay_document, replay_rule
 from api.asked_times import End, Start, asked_window
+from api.conditional import FRESH, NO_STORE
 from api.deps import Parts, PartsDep, PermitDep
 from api.errors import ProblemError, unavailable
 from api.openapi import problems
-from api.routes.alarms import NO_STORE, known_place
+from api.routes.alarms import known_place
 from api.window import Window, rfc3339
 from twin.errors import Rejected
 from twin.state.alarm_model import ACTIVE
@@ -60,7 +61,7 @@ async def get_reports(
         **report(told, standing, span.start_ns, span.end_ns, operators),
         "precision": [asdict(one) for one in precision(judged(told))],
     }
-    return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
+    return Response(orjson.dumps(body), media_type="application/json", headers=FRESH)
 
 
 @router.post(

@@ -8,20 +8,21 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import Response
 
 from api.access.caller import Permit
 from api.alarm_documents import ActionModel, AlarmHistoryModel, AlarmsModel, Judgement, Said, Shelving
 from api.asked_times import TIME_RULES, TIME_TEXT, At, asked_instant, asked_past
+from api.conditional import FRESH
 from api.cursor import read_cursor, write_cursor
 from api.deps import Parts, PartsDep, PermitDep
 from api.errors import ProblemError
+from api.once import Answer, Once, OnceDep
 from api.openapi import problems
-from twin.access.grants import By
 from twin.plant.alarm import Priority
 from twin.state.alarm_document import alarm_document, past_document, transition_document
 from twin.state.alarm_model import ACTIVE, UNACKNOWLEDGED, Action, ActionKind, Phase
@@ -29,18 +30,14 @@ from twin.state.alarms import refusal
 from twin.state.document import rfc3339
 from twin.store.actions import Order
 from twin.store.alarms import AlarmFilter, KeptAlarm
+from twin.store.connect import Store
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
 
-NO_STORE = {"Cache-Control": "no-store"}
 GATEWAYS = "gateways"
 _STANDING = tuple(phase.value for phase in Phase if phase is not Phase.NORMAL)
 
 AlarmId = Annotated[UUID, Path(description="The alarm's id; the same source and rule always have the same one")]
-IdempotencyKey = Annotated[
-    UUID | None,
-    Header(alias="Idempotency-Key", description="The same key again is the same action; send it when you try again"),
-]
 
 
 class Standing(StrEnum):
@@ -104,7 +101,7 @@ async def list_alarms(
     page = found[:limit]
     following = write_cursor(page[-1].rule, page[-1].state) if len(found) > limit else None
     body = {"alarms": [alarm_document(one.rule, one.state) for one in page], "next": following}
-    return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
+    return Response(orjson.dumps(body), media_type="application/json", headers=FRESH)
 
 
 @router.get(
@@ -121,14 +118,14 @@ async def get_alarm(alarm: AlarmId, parts: PartsDep, permit: PermitDep) -> Respo
     history = await parts.link.store.alarms.history(alarm)
     steps = [transition_document(one.id, one.transition) for one in history]
     body = {**alarm_document(kept.rule, kept.state), "history": steps}
-    return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
+    return Response(orjson.dumps(body), media_type="application/json", headers=FRESH)
 
 
 async def _playback(parts: Parts, at_ns: int, under: str | None, limit: int) -> Response:
     found = await parts.link.store.alarms.standing_at(at_ns, under=under, limit=limit)
     told = [(one.kept.rule, one.kept.transition, one.raised_ns) for one in found]
     alarms = [past_document(rule, last, raised_ns) for rule, last, raised_ns in told if rule is not None]
-    return Response(orjson.dumps({"alarms": alarms, "next": None}), media_type="application/json", headers=NO_STORE)
+    return Response(orjson.dumps({"alarms": alarms, "next": None}), media_type="application/json", headers=FRESH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +135,11 @@ class On:
     alarm: UUID
     parts: Parts
     permit: Permit
+    once: Once
 
 
-def _on(alarm: AlarmId, parts: PartsDep, permit: PermitDep) -> On:
-    return On(alarm, parts, permit)
+def _on(alarm: AlarmId, parts: PartsDep, permit: PermitDep, once: OnceDep) -> On:
+    return On(alarm, parts, permit, once)
 
 
 OnDep = Annotated[On, Depends(_on)]
@@ -159,76 +157,69 @@ def _action_route(kind: ActionKind, summary: str) -> dict[str, Any]:
 
 
 @router.post(**_action_route(ActionKind.ACKNOWLEDGE, "I have seen it"))
-async def acknowledge(on: OnDep, said: Said, key: IdempotencyKey = None) -> Response:
+async def acknowledge(on: OnDep, said: Said) -> Response:
     """Somebody knows of the alarm and takes care of it."""
-    return await _act(on, ActionKind.ACKNOWLEDGE, said, key)
+    return await _act(on, ActionKind.ACKNOWLEDGE, said)
 
 
 @router.post(**_action_route(ActionKind.CONFIRM, "The cause was dealt with"))
-async def confirm(on: OnDep, said: Said, key: IdempotencyKey = None) -> Response:
+async def confirm(on: OnDep, said: Said) -> Response:
     """For alarms whose rule asks for it, once they have cleared."""
-    return await _act(on, ActionKind.CONFIRM, said, key)
+    return await _act(on, ActionKind.CONFIRM, said)
 
 
 @router.post(**_action_route(ActionKind.RESET, "Let go of a latched alarm"))
-async def reset(on: OnDep, said: Said, key: IdempotencyKey = None) -> Response:
+async def reset(on: OnDep, said: Said) -> Response:
     """A latched alarm stays until it is acknowledged and reset."""
-    return await _act(on, ActionKind.RESET, said, key)
+    return await _act(on, ActionKind.RESET, said)
 
 
 @router.post(**_action_route(ActionKind.UNSHELVE, "Hear of it again"))
-async def unshelve(on: OnDep, said: Said, key: IdempotencyKey = None) -> Response:
+async def unshelve(on: OnDep, said: Said) -> Response:
     """Ends a shelving before its time."""
-    return await _act(on, ActionKind.UNSHELVE, said, key)
+    return await _act(on, ActionKind.UNSHELVE, said)
 
 
 @router.post(**_action_route(ActionKind.COMMENT, "Write something to it"))
-async def comment(on: OnDep, said: Said, key: IdempotencyKey = None) -> Response:
+async def comment(on: OnDep, said: Said) -> Response:
     """A note for the next shift; changes nothing else."""
-    return await _act(on, ActionKind.COMMENT, said, key)
+    return await _act(on, ActionKind.COMMENT, said)
 
 
 @router.post(**_action_route(ActionKind.SHELVE, "Not now"))
-async def shelve(on: OnDep, said: Shelving, key: IdempotencyKey = None) -> Response:
+async def shelve(on: OnDep, said: Shelving) -> Response:
     """The alarm goes on but nobody hears of it: for `for_s` seconds (12 h at most), or until it clears."""
     until_ns = None if said.for_s is None else time.time_ns() + round(said.for_s * 1e9)
-    return await _act(on, ActionKind.SHELVE, said, key, {"until_ns": until_ns})
+    return await _act(on, ActionKind.SHELVE, said, {"until_ns": until_ns})
 
 
 @router.post(**_action_route(ActionKind.VERDICT, "Was it real?"))
-async def verdict(on: OnDep, said: Judgement, key: IdempotencyKey = None) -> Response:
+async def verdict(on: OnDep, said: Judgement) -> Response:
     """Real, false or known: from these the precision of every detector is reported and its calibration learns."""
     detail = {"verdict": said.verdict.value, "occurrence": said.occurrence}
-    return await _act(on, ActionKind.VERDICT, said, key, detail)
+    return await _act(on, ActionKind.VERDICT, said, detail)
 
 
-async def _act(
-    on: On, kind: ActionKind, said: Said, key: UUID | None, detail: dict[str, Any] | None = None
-) -> Response:
+async def _act(on: On, kind: ActionKind, said: Said, detail: dict[str, Any] | None = None) -> Response:
     kept = await _known(on.parts, on.alarm)
     on.permit.demand(kept.rule.source)
     made = Action(0, kind, str(on.alarm), time.time_ns(), on.permit.caller.name, said.comment, detail or {})
-    why = refusal(kept.rule, kept.state, made)
-    return await keep_action(on.parts, made, key, on.permit.by, why)
+    return await keep_action(on.once, made, refusal(kept.rule, kept.state, made))
 
 
-async def keep_action(parts: Parts, made: Action, key: UUID | None, by: By, refused: str = "") -> Response:
+async def keep_action(once: Once, made: Action, refused: str = "") -> Response:
     """202 with the action that is kept; one that was kept under this key before is answered again."""
-    actions = parts.link.store.actions
+    if earlier := await once.earlier():
+        return earlier
     if refused:
-        before = await actions.by_key(key) if key else None
-        if before is None:
-            raise ProblemError(409, "not-possible-now", refused, do="look at the alarm's `actions`, then try again")
-    order = Order(key or uuid4(), made.kind, made.target, made.at_ns, made.operator, made.comment, made.detail)
-    kept, new = await actions.add(order, by)
-    if not new and (kept.kind, kept.target, kept.operator) != (made.kind, made.target, made.operator):
-        raise ProblemError(
-            409,
-            "key-is-used",
-            f"Idempotency-Key {key} belongs to action {kept.id}, {kept.kind} on {kept.target}",
-            do="use a new key for a new action",
-        )
-    return Response(orjson.dumps(action_document(kept)), 202, NO_STORE, "application/json")
+        raise ProblemError(409, "not-possible-now", refused, do="look at the alarm's `actions`, then try again")
+
+    async def work(store: Store) -> Answer:
+        order = Order(once.identity, made.kind, made.target, made.at_ns, made.operator, made.comment, made.detail)
+        kept, _ = await store.actions.add(order, once.permit.by)
+        return Answer(202, action_document(kept))
+
+    return await once.change(work)
 
 
 def action_document(kept: Action) -> dict[str, Any]:

@@ -3,6 +3,7 @@ past, from the store.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from fastapi.responses import Response
 
 from api.asked_times import At, asked_past
 from api.board import FORMAT, Noun
+from api.conditional import FRESH, weak_tag
 from api.deps import Parts, PartsDep, PermitDep
 from api.documents import AssetState, StatesModel
 from api.openapi import problems
@@ -21,8 +23,6 @@ from twin.state.document import document
 from twin.state.past import states_at
 
 router = APIRouter(prefix="/v1", tags=["state"])
-
-NO_STORE = {"Cache-Control": "no-store"}
 AssetPathParameter = Annotated[
     str, Path(description="The asset's path; its slashes stand as they are", examples=["factory/machining/mill-1"])
 ]
@@ -40,10 +40,10 @@ async def get_asset_state(path: AssetPathParameter, parts: PartsDep, at: At = No
     parts.asset(path)
     if at is not None:
         (state,) = [one for one in await _past(parts, asked_past(at)) if one["path"] == path]
-        return Response(orjson.dumps(state), media_type="application/json", headers=NO_STORE)
+        return Response(orjson.dumps(state), media_type="application/json", headers=FRESH)
     entry = parts.board.get(Noun.ASSET, path)
     body = entry.rendered(signals=True) if entry else _never(parts, path)
-    return Response(body, media_type="application/json", headers=NO_STORE)
+    return Response(body, media_type="application/json", headers=FRESH)
 
 
 @router.get(
@@ -73,7 +73,8 @@ async def list_states(
         return await _playback(parts, view, asked_past(at))
     states = [entry.rendered(signals=signals) for entry in parts.board.all(Noun.ASSET) if view.covers(entry.key)]
     body = b'{"feed":%s,"states":[%s]}' % (orjson.dumps(parts.feed.describe()), b",".join(states))
-    return Response(body, media_type="application/json", headers=NO_STORE)
+    headers = {**FRESH, "ETag": feed_tag(parts, states)}
+    return Response(body, media_type="application/json", headers=headers)
 
 
 async def _playback(parts: Parts, view: View, at_ns: int) -> Response:
@@ -82,7 +83,13 @@ async def _playback(parts: Parts, view: View, at_ns: int) -> Response:
         for one in states:
             del one["signals"]
     body = {"feed": parts.feed.describe(), "at": rfc3339(at_ns), "states": states}
-    return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
+    headers = {**FRESH, "ETag": feed_tag(parts, [orjson.dumps(states)])}
+    return Response(orjson.dumps(body), media_type="application/json", headers=headers)
+
+
+def feed_tag(parts: Parts, documents: Sequence[bytes]) -> str:
+    """The ETag of documents with the feed's trust above them: the clock in it does not make another answer."""
+    return weak_tag(parts.feed.status().value.encode(), *documents)
 
 
 async def _past(parts: Parts, at_ns: int) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from api.access_documents import AuditModel
 from api.asked_times import TIME_RULES, TIME_TEXT, asked_instant
+from api.conditional import NO_STORE
 from api.deps import PartsDep
 from api.openapi import problems
 from twin.state.document import rfc3339
@@ -54,4 +55,4 @@ async def list_audit(
         for one in found[:limit]
     ]
     body = {"entries": entries, "next": found[limit - 1].id if len(found) > limit else None}
-    return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)

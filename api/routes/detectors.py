@@ -6,10 +6,10 @@ import orjson
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from api.conditional import FRESH
 from api.deps import Parts, PartsDep
 from api.detector_documents import DetectorsModel
 from api.openapi import problems
-from api.routes.assets import NO_STORE
 from api.routes.signals import SignalPathParameter
 from api.window import rfc3339
 from twin.plant.tree import Kind
@@ -40,7 +40,7 @@ async def get_detectors(path: SignalPathParameter, parts: PartsDep) -> Response:
         "bank": await _newest(parts, BANK, signal.asset) if measured else None,
         "stretches": await _newest(parts, STRETCH, path) if measured else None,
     }
-    return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
+    return Response(orjson.dumps(body), media_type="application/json", headers=FRESH)
 
 
 async def _newest(parts: Parts, kind: str, subject: str) -> dict[str, Any] | None:

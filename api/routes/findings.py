@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from api.asked_times import End, Start, asked_window
+from api.conditional import FRESH
 from api.deps import PartsDep, PermitDep
 from api.documents import FindingsModel
 from api.errors import ProblemError
 from api.openapi import problems
-from api.routes.assets import NO_STORE
 from api.window import rfc3339
 from twin.state.document import finding_document
 from twin.state.model import Finding
@@ -46,7 +46,7 @@ async def list_findings(
         )
     seen = [one for one in found if permit.covers(one.asset)]
     body = {"start": rfc3339(span.start_ns), "end": rfc3339(span.end_ns), "findings": [_kept(one) for one in seen]}
-    return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
+    return Response(orjson.dumps(body), media_type="application/json", headers=FRESH)
 
 
 def _kept(one: Finding) -> dict[str, Any]:

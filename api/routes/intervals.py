@@ -12,13 +12,16 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from api.asked_times import TIME_RULES, TIME_TEXT, asked_window
+from api.conditional import FRESH
 from api.deps import Parts, PartsDep, PermitDep
 from api.errors import ProblemError
 from api.kpi_documents import BottlenecksModel, LineageModel, ReclassificationModel, Reclassify
+from api.once import Answer, OnceDep
 from api.openapi import problems
 from api.routes.kpis import End, Under
 from api.window import Window, instant_ns, rfc3339
 from twin.plant.elements import Element
+from twin.store.connect import Store
 from twin.store.kpis import Said
 from twin.store.units import Window as UnitWindow
 from twin.throughput.bottleneck import bottlenecks
@@ -30,7 +33,6 @@ router = APIRouter(prefix="/v1", tags=["figures"])
 
 LONGEST_NS = 7 * 86_400_000_000_000
 MOST_CHAIN = 500
-NO_STORE = {"Cache-Control": "no-store"}
 ShiftStart = Annotated[str, Query(description=TIME_TEXT + "; at most 7 days", examples=["-8h"], **TIME_RULES)]
 
 
@@ -139,9 +141,12 @@ async def reclassify_interval(
     order: Reclassify,
     parts: PartsDep,
     permit: PermitDep,
+    once: OnceDep,
 ) -> Response:
     """Kept for ever: who, when, from, to, why. The touched hours are made anew at the next turn of `twin learn`."""
     unit = _unit(parts, path)
+    if earlier := await once.earlier():
+        return earlier
     now_ns = time.time_ns()
     start_ns, end_ns = (instant_ns("start", one.isoformat(), now_ns) for one in order.span)
     if end_ns <= start_ns or start_ns >= now_ns:
@@ -153,8 +158,11 @@ async def reclassify_interval(
     said = Said(
         0, path, span.start_ns, span.end_ns, _seconds(line, span), order.reason, permit.caller.name, order.comment, 0
     )
-    kept = await parts.link.store.kpis.reclassify(said, permit.by)
-    return _answer(_said(kept), status=202)
+
+    async def work(store: Store) -> Answer:
+        return Answer(202, _said(await store.kpis.reclassify(said, permit.by)))
+
+    return await once.change(work)
 
 
 def _unit(parts: Parts, path: str) -> Unit:
@@ -251,5 +259,5 @@ def _head(name: str, path: str, span: Window) -> dict[str, str]:
     return {name: path, "start": rfc3339(span.start_ns), "end": rfc3339(span.end_ns)}
 
 
-def _answer(body: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status_code=status, media_type="application/json", headers=NO_STORE)
+def _answer(body: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(body), media_type="application/json", headers=FRESH)

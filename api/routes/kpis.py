@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from api.asked_times import TIME_RULES, TIME_TEXT, asked_window
+from api.conditional import FRESH
 from api.deps import Parts, PartsDep
 from api.errors import ProblemError
 from api.kpi_documents import KpisModel
 from api.media import TableFormat
 from api.openapi import problems
-from api.tables import FRESH, TABLE_CONTENT, FormatParameter, chosen, numbers, respond, table, times
+from api.tables import TABLE_CONTENT, FormatParameter, chosen, numbers, respond, table, times
 from api.window import rfc3339
 from twin.plant.tree import Level
 from twin.throughput.asked import Period, Row, question

@@ -9,14 +9,16 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from api.asked_times import End, Start
+from api.conditional import FRESH
 from api.deps import Parts, PartsDep, PermitDep
 from api.errors import FieldProblem, ProblemError
+from api.once import Answer, OnceDep
 from api.openapi import problems
 from api.risk_documents import Accepted, EventsModel, NewEvent
-from api.routes.assets import NO_STORE
 from api.window import rfc3339, window
 from twin.errors import Rejected
 from twin.plant.maintenance import MaintenanceEvent, event_of
+from twin.store.connect import Store
 
 router = APIRouter(prefix="/v1", tags=["maintenance"])
 
@@ -31,14 +33,20 @@ MOST_EVENTS = 10_000
     responses={200: {"model": Accepted, "description": "All are kept"}, **problems(422, 503)},
 )
 async def add_maintenance_events(
-    events: Annotated[list[NewEvent], Field(min_length=1, max_length=MOST_EVENTS)], parts: PartsDep, permit: PermitDep
+    events: Annotated[list[NewEvent], Field(min_length=1, max_length=MOST_EVENTS)],
+    parts: PartsDep,
+    permit: PermitDep,
+    once: OnceDep,
 ) -> Response:
     """All of them or none. The same event (asset, at, kind, component) again changes nothing."""
     for asset in {one.asset for one in events}:
         permit.demand(asset)
     kept = _events(parts, events, permit.caller.name)
-    new = await parts.link.store.maintenance.add(kept, permit.by)
-    return _json({"accepted": len(kept), "new": new})
+
+    async def work(store: Store) -> Answer:
+        return Answer(200, {"accepted": len(kept), "new": await store.maintenance.add(kept, permit.by)})
+
+    return await once.change(work)
 
 
 @router.get(
@@ -63,7 +71,8 @@ async def list_maintenance_events(
     except Rejected as refused:
         raise ProblemError(422, refused.reason, str(refused), do="give a start before the end") from refused
     found = await parts.link.store.maintenance.between(span.start_ns, span.end_ns, asset=asset, limit=MOST_EVENTS)
-    return _json({"events": [_event(one) for one in found if permit.covers(one.asset)]})
+    events = [_event(one) for one in found if permit.covers(one.asset)]
+    return Response(orjson.dumps({"events": events}), media_type="application/json", headers=FRESH)
 
 
 def _events(parts: Parts, events: list[NewEvent], who: str) -> list[MaintenanceEvent]:
@@ -99,7 +108,3 @@ def _event(event: MaintenanceEvent) -> dict[str, Any]:
         "comment": event.comment,
         "source": event.source,
     }
-
-
-def _json(document: dict[str, Any]) -> Response:
-    return Response(orjson.dumps(document), media_type="application/json", headers=NO_STORE)

@@ -11,10 +11,12 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from api.alarm_documents import ActionModel, MaintenanceOrder, NewNormalOrder, Said, WindowsModel
+from api.conditional import FRESH
 from api.deps import PartsDep, PermitDep
 from api.errors import ProblemError
+from api.once import OnceDep
 from api.openapi import problems
-from api.routes.alarms import NO_STORE, IdempotencyKey, keep_action, known_place
+from api.routes.alarms import keep_action, known_place
 from api.window import ns_of
 from twin.state.alarm_model import Action, ActionKind
 from twin.state.document import rfc3339
@@ -43,7 +45,7 @@ async def list_maintenance(
     """Who announced it, until when, and who ended it."""
     found = await parts.link.store.actions.windows(before, limit, permit.within)
     body = {"windows": [_window(one) for one in found]}
-    return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
+    return Response(orjson.dumps(body), media_type="application/json", headers=FRESH)
 
 
 @router.post(
@@ -54,9 +56,7 @@ async def list_maintenance(
     response_class=Response,
     responses={**_KEPT, **problems(403, 404, 409, 422, 503)},
 )
-async def add_maintenance(
-    order: MaintenanceOrder, parts: PartsDep, permit: PermitDep, key: IdempotencyKey = None
-) -> Response:
+async def add_maintenance(order: MaintenanceOrder, parts: PartsDep, permit: PermitDep, once: OnceDep) -> Response:
     """Alarms at and below the path go on but are not announced; what is still there afterwards is announced then."""
     permit.demand(order.under)
     known_place(parts, order.under)
@@ -69,7 +69,7 @@ async def add_maintenance(
         raise _wrong("the end is not after the start and the present", "correct start and end")
     detail = {"start_ns": start_ns, "end_ns": end_ns}
     made = Action(0, kind, order.under, now_ns, permit.caller.name, order.comment, detail)
-    return await keep_action(parts, made, key, permit.by)
+    return await keep_action(once, made)
 
 
 @router.post(
@@ -85,7 +85,7 @@ async def end_maintenance(
     said: Said,
     parts: PartsDep,
     permit: PermitDep,
-    key: IdempotencyKey = None,
+    once: OnceDep,
 ) -> Response:
     """Back in service, or ready earlier than planned; one that has not begun yet is withdrawn."""
     found = await parts.link.store.actions.window(window)
@@ -96,7 +96,7 @@ async def end_maintenance(
     end_ns = found.ended_ns or found.action.detail.get("end_ns")
     refused = f"window {window} is over since {rfc3339(end_ns)}" if end_ns and end_ns <= now_ns else ""
     made = Action(0, ActionKind.END, str(window), now_ns, permit.caller.name, said.comment)
-    return await keep_action(parts, made, key, permit.by, refused)
+    return await keep_action(once, made, refused)
 
 
 @router.post(
@@ -107,15 +107,13 @@ async def end_maintenance(
     response_class=Response,
     responses={**_KEPT, **problems(403, 404, 409, 422, 503)},
 )
-async def add_new_normal(
-    order: NewNormalOrder, parts: PartsDep, permit: PermitDep, key: IdempotencyKey = None
-) -> Response:
+async def add_new_normal(order: NewNormalOrder, parts: PartsDep, permit: PermitDep, once: OnceDep) -> Response:
     """After a repair or a change of process: the detectors learn this signal, or every signal of this asset, anew."""
     permit.demand(order.path)
     if not parts.plant.has_signal(order.path):
         parts.asset(order.path)
     made = Action(0, ActionKind.NEW_NORMAL, order.path, time.time_ns(), permit.caller.name, order.comment)
-    return await keep_action(parts, made, key, permit.by)
+    return await keep_action(once, made)
 
 
 def _window(one: KeptWindow) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from api.conditional import FRESH, is_known
 from api.deps import PartsDep, PermitDep
 from api.documents import PlantModel
 from api.openapi import problems
@@ -23,7 +24,7 @@ router = APIRouter(prefix="/v1", tags=["plant"])
     operation_id="getPlant",
     summary="The plant: assets, signals, flow",
     response_class=Response,
-    responses={200: {"model": PlantModel, "description": "The plant"}, 304: {"description": "Unchanged"}, **problems()},
+    responses={200: {"model": PlantModel, "description": "The plant"}, **problems()},
 )
 async def get_plant(request: Request, parts: PartsDep, permit: PermitDep) -> Response:
     """Everything that exists, parents before children. Send the ETag back in If-None-Match to save the transfer.
@@ -31,9 +32,9 @@ async def get_plant(request: Request, parts: PartsDep, permit: PermitDep) -> Res
     Who may see a part of the plant gets that part, and the assets above it without their signals.
     """
     part = "" if permit.everywhere else "." + digest("|".join(permit.roots)).hex()[:12]
-    tag = f'"{parts.plant.revision}{part}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
-    if tag in request.headers.get("if-none-match", ""):
+    tag = f'W/"{parts.plant.revision}{part}"'
+    headers = {**FRESH, "ETag": tag}
+    if is_known(tag, request.headers.get("if-none-match", "")):  # before a part is made
         return Response(status_code=304, headers=headers)
     body = parts.plant_json if permit.everywhere else to_json(parts.plant, permit.roots)
     return Response(body, media_type="application/json", headers=headers)

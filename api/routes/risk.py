@@ -8,10 +8,11 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.asked_times import At, asked_past
+from api.conditional import FRESH
 from api.deps import PartsDep, PermitDep
 from api.openapi import problems
 from api.risk_documents import ReliabilitiesModel, RiskModel, RisksModel
-from api.routes.assets import NO_STORE, AssetPathParameter
+from api.routes.assets import AssetPathParameter
 from api.window import rfc3339
 from twin.risk.statement import Assessment, Basis, Reason, RemainingLife, Statement
 
@@ -106,4 +107,4 @@ def _life(life: RemainingLife) -> dict[str, Any]:
 
 
 def _json(document: Mapping[str, Any]) -> Response:
-    return Response(orjson.dumps(document), media_type="application/json", headers=NO_STORE)
+    return Response(orjson.dumps(document), media_type="application/json", headers=FRESH)

@@ -8,12 +8,15 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from api.conditional import FRESH
 from api.deps import PartsDep, PermitDep
 from api.errors import ProblemError
 from api.media import TableFormat
+from api.once import Answer, OnceDep
 from api.openapi import problems
-from api.tables import FRESH, TABLE_CONTENT, FormatParameter, chosen, respond, table, times
+from api.tables import TABLE_CONTENT, FormatParameter, chosen, respond, table, times
 from api.window import rfc3339
+from twin.store.connect import Store
 from twin.store.scenarios import KEPT, Scenario
 from twin.whatif.scenario import ScenarioText
 from twin.whatif.statement import TableName, answer_rows
@@ -56,12 +59,18 @@ class ScenariosModel(BaseModel):
     response_class=Response,
     responses={202: {"model": ScenarioModel, "description": "Taken; ask for it at Location"}, **problems(422, 503)},
 )
-async def post_scenario(text: ScenarioText, parts: PartsDep, permit: PermitDep) -> Response:
+async def post_scenario(text: ScenarioText, parts: PartsDep, permit: PermitDep, once: OnceDep) -> Response:
     """Bounded work, one scenario at a time per process. Durations are seconds or text such as `4 h`."""
     permit.demand(text.under)
-    taken = await parts.scenarios.submit(text, permit.by)
-    headers = {**FRESH, "Location": f"/v1/scenarios/{taken.id}"}
-    return Response(orjson.dumps(_document(taken)), 202, headers, "application/json")
+    parts.scenarios.check(text)
+
+    async def work(store: Store) -> Answer:
+        taken = await parts.scenarios.take(store, text, permit.by)
+        return Answer(202, _document(taken), f"/v1/scenarios/{taken.id}")
+
+    response = await once.change(work)
+    parts.scenarios.wake()
+    return response
 
 
 @router.get(

@@ -14,16 +14,17 @@ from api.access.gate import address_of
 from api.access.oidc import Oidc, read_flow, refused
 from api.access.sign_in import Attempt
 from api.access_documents import Credentials, PasswordChange, SessionModel
+from api.conditional import NO_STORE
 from api.deps import Parts, PartsDep, PermitDep
 from api.errors import ProblemError
+from api.once import Answer, SecretOnceDep
 from api.openapi import problems
 from api.security import request_id
 from twin.access.grants import By
 from twin.access.secrets import digest
+from twin.store.connect import Store
 
 router = APIRouter(prefix="/v1", tags=["access"])
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 @router.get(
@@ -150,16 +151,26 @@ def _callback(request: Request, parts: Parts) -> str:
     response_class=Response,
     responses={204: {"description": "Set; your other sessions have ended"}, **problems(401, 403, 422, 429, 503)},
 )
-async def choose_password(request: Request, given: PasswordChange, parts: PartsDep, permit: PermitDep) -> Response:
+async def choose_password(
+    request: Request, given: PasswordChange, parts: PartsDep, permit: PermitDep, once: SecretOnceDep
+) -> Response:
     """Only for those who sign in here with a password; the old one is asked for."""
     token = session_token(request)
     if token is None:
         raise ProblemError(403, "no-password", "a key or a token has no password", do="sign in at the page")
     name = permit.caller.name
-    await parts.sign_in.choose(name, given.old, given.new, permit.by)
-    await parts.link.store.sessions.end_all(name, but=digest(token))
+    if earlier := await once.earlier():  # when the old password was the old one
+        return earlier
+    hashed = await parts.sign_in.chosen(name, given.old, given.new, permit.by)
+
+    async def work(store: Store) -> Answer:
+        await store.accounts.set_password(name, hashed, permit.by, is_initial=False)
+        await store.sessions.end_all(name, but=digest(token))
+        return Answer(204)
+
+    response = await once.change(work)
     parts.gate.identities.forget()
-    return Response(status_code=204, headers=NO_STORE)
+    return response
 
 
 def _answer(parts: Parts, caller: Caller) -> Response:

@@ -10,6 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from api.asked_times import TIME_RULES, TIME_TEXT, End, Start, asked_instant, asked_window
+from api.conditional import FRESH, NO_STORE
 from api.deps import Parts, PartsDep
 from api.documents import SeriesModel
 from api.encode import ArrowEncoder, CsvEncoder, ParquetEncoder, bins_table, chunk_table, json_bins, json_columns
@@ -17,7 +18,7 @@ from api.errors import ProblemError, unavailable
 from api.media import TableFormat
 from api.openapi import problems
 from api.series import Chunk, Reader, coverage
-from api.tables import FRESH, TABLE_CONTENT, FormatParameter, chosen, respond
+from api.tables import TABLE_CONTENT, FormatParameter, chosen, respond
 from api.window import Window, rfc3339
 from twin.plant.tree import Signal
 from twin.store.gaps import LedgerGap
@@ -153,7 +154,7 @@ async def _stream(
     return _Stream(
         _pieces(parts.streams, encoder, first, chunks),
         media_type=form.media_type,
-        headers={**FRESH, "Content-Disposition": f'attachment; filename="{name}"'},
+        headers={**NO_STORE, "Vary": "Accept", "Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

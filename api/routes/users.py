@@ -7,16 +7,17 @@ from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
 from api.access_documents import PasswordOrder, UserChange, UserModel, UserOrder, UsersModel
+from api.conditional import NO_STORE
 from api.deps import PartsDep, PermitDep
 from api.errors import ProblemError
+from api.once import Answer, OnceDep, SecretOnceDep
 from api.openapi import problems
 from twin.state.document import rfc3339
 from twin.store.accounts import Account
+from twin.store.connect import Store
 from twin.store.times import to_ns
 
 router = APIRouter(prefix="/v1", tags=["access"])
-
-NO_STORE = {"Cache-Control": "no-store"}
 UserName = Annotated[str, Path(max_length=100, description="The user's name", examples=["Kim"])]
 
 
@@ -30,7 +31,7 @@ UserName = Annotated[str, Path(max_length=100, description="The user's name", ex
 async def list_users(parts: PartsDep) -> Response:
     """Also those who may not sign in any more."""
     users = [_document(one) for one in await parts.link.store.accounts.all()]
-    return _json({"users": users})
+    return Response(orjson.dumps({"users": users}), media_type="application/json", headers=NO_STORE)
 
 
 @router.post(
@@ -41,14 +42,21 @@ async def list_users(parts: PartsDep) -> Response:
     response_class=Response,
     responses={201: {"model": UserModel, "description": "Added"}, **problems(409, 422, 503)},
 )
-async def add_user(order: UserOrder, parts: PartsDep, permit: PermitDep) -> Response:
+async def add_user(order: UserOrder, parts: PartsDep, permit: PermitDep, once: SecretOnceDep) -> Response:
     """With a first password; before they change anything, they choose their own."""
+    if earlier := await once.earlier():
+        return earlier
     hashed = await parts.sign_in.hashed(order.name, order.password)
     grants = [one.grant() for one in order.grants]
-    account = await parts.link.store.accounts.add(order.name, hashed, grants, permit.by)
-    if account is None:
-        raise ProblemError(409, "name-is-taken", f"there is a user {order.name!r} already", do="choose another name")
-    return _json(_document(account), 201)
+
+    async def work(store: Store) -> Answer:
+        account = await store.accounts.add(order.name, hashed, grants, permit.by)
+        if account is None:
+            detail = f"there is a user {order.name!r} already"
+            raise ProblemError(409, "name-is-taken", detail, do="choose another name")
+        return Answer(201, _document(account))
+
+    return await once.change(work)
 
 
 @router.patch(
@@ -58,16 +66,23 @@ async def add_user(order: UserOrder, parts: PartsDep, permit: PermitDep) -> Resp
     response_class=Response,
     responses={200: {"model": UserModel, "description": "As it is now"}, **problems(404, 409, 422, 503)},
 )
-async def change_user(name: UserName, change: UserChange, parts: PartsDep, permit: PermitDep) -> Response:
+async def change_user(
+    name: UserName, change: UserChange, parts: PartsDep, permit: PermitDep, once: OnceDep
+) -> Response:
     """Takes effect within seconds, also for those who are signed in."""
     if name == permit.caller.name and (change.disabled or change.grants is not None):
         raise ProblemError(409, "yourself", "nobody takes their own rights away", do="have another administrator do it")
     grants = None if change.grants is None else [one.grant() for one in change.grants]
-    account = await parts.link.store.accounts.change(name, permit.by, grants=grants, disabled=change.disabled)
-    if account is None:
-        raise _unknown(name)
+
+    async def work(store: Store) -> Answer:
+        account = await store.accounts.change(name, permit.by, grants=grants, disabled=change.disabled)
+        if account is None:
+            raise _unknown(name)
+        return Answer(200, _document(account))
+
+    response = await once.change(work)
     parts.gate.identities.forget()
-    return _json(_document(account))
+    return response
 
 
 @router.put(
@@ -78,14 +93,23 @@ async def change_user(name: UserName, change: UserChange, parts: PartsDep, permi
     response_class=Response,
     responses={204: {"description": "Set; their sessions have ended"}, **problems(404, 422, 503)},
 )
-async def set_password(name: UserName, order: PasswordOrder, parts: PartsDep, permit: PermitDep) -> Response:
+async def set_password(
+    name: UserName, order: PasswordOrder, parts: PartsDep, permit: PermitDep, once: SecretOnceDep
+) -> Response:
     """For those who have forgotten theirs; before they change anything, they choose their own."""
+    if earlier := await once.earlier():
+        return earlier
     hashed = await parts.sign_in.hashed(name, order.password)
-    if not await parts.link.store.accounts.set_password(name, hashed, permit.by, is_initial=True):
-        raise _unknown(name)
-    await parts.link.store.sessions.end_all(name)
+
+    async def work(store: Store) -> Answer:
+        if not await store.accounts.set_password(name, hashed, permit.by, is_initial=True):
+            raise _unknown(name)
+        await store.sessions.end_all(name)
+        return Answer(204)
+
+    response = await once.change(work)
     parts.gate.identities.forget()
-    return Response(status_code=204, headers=NO_STORE)
+    return response
 
 
 def _document(account: Account) -> dict[str, Any]:
@@ -100,7 +124,3 @@ def _document(account: Account) -> dict[str, Any]:
 
 def _unknown(name: str) -> ProblemError:
     return ProblemError(404, "unknown-user", f"there is no user {name!r}", do="GET /v1/users lists them")
-
-
-def _json(document: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(document), status, NO_STORE, "application/json")

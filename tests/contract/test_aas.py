@@ -11,7 +11,6 @@ import pytest
 from aas_core3 import jsonization, verification
 
 from tests import servers
-from tests.contract.api_samples import register
 from tests.contract.api_server import MILL, PLANT, api_process, api_settings, state_document
 from twin.plant.load import load_plant
 from twin.wire import topic
@@ -26,24 +25,22 @@ def encoded(identity):
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory, mosquitto_broker):
+def served(tmp_path_factory, mosquitto_broker, database):
     async def publish():
         broker = BrokerSettings(host="127.0.0.1", port=mosquitto_broker.port)
         async with connect(broker, client_id="an-aas-twin") as twin:
             await twin.publish(topic.state(MILL), state_document(MILL, value=17.25), qos=1, retain=True)
 
     folder = tmp_path_factory.mktemp("aas")
-    with servers.postgres() as database:
-        asyncio.run(register(database.dsn))
-        settings = api_settings(dsn=database.dsn, broker_port=mosquitto_broker.port)
-        with api_process(settings, folder / "api.log") as (port, _):
-            base = f"http://127.0.0.1:{port}"
-            servers.wait_for(lambda: httpx.get(f"{base}/v1/kpis?under=factory").status_code == 200, what="the store")
-            asyncio.run(publish())
-            servers.wait_for(
-                lambda: httpx.get(f"{base}/v1/assets/{MILL}/state").json()["signals"], what="the live document"
-            )
-            yield base
+    settings = api_settings(dsn=database.dsn, broker_port=mosquitto_broker.port)
+    with api_process(settings, folder / "api.log") as (port, _):
+        base = f"http://127.0.0.1:{port}"
+        servers.wait_for(lambda: httpx.get(f"{base}/v1/kpis?under=factory").status_code == 200, what="the store")
+        asyncio.run(publish())
+        servers.wait_for(
+            lambda: httpx.get(f"{base}/v1/assets/{MILL}/state").json()["signals"], what="the live document"
+        )
+        yield base
 
 
 def test_a_client_of_others_reads_shells_submodels_and_elements(served):

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import servers
 from tests.contract.alarm_samples import VIBRATION
 from tests.contract.api_samples import START_NS, commit, register
 from tests.contract.api_server import PLANT
@@ -42,13 +41,12 @@ async def _fill(dsn):
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory):
+def config(tmp_path_factory, database):
     folder = tmp_path_factory.mktemp("twin")
-    with servers.postgres() as server:
-        asyncio.run(_fill(server.dsn))
-        path = folder / "twin.yaml"
-        path.write_text(f"plant: {PLANT}\ndatabase: {server.dsn}\nbroker: {{ host: 127.0.0.1 }}\n")
-        yield path
+    asyncio.run(_fill(database.dsn))
+    path = folder / "twin.yaml"
+    path.write_text(f"plant: {PLANT}\ndatabase: {database.dsn}\nbroker: {{ host: 127.0.0.1 }}\n")
+    return path
 
 
 def twin(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,37 +3,30 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 
 import numpy as np
 import pytest
 import pytest_asyncio
 
-from tests import servers
 from tests.contract.alarm_samples import VIBRATION, Alarms, alarms
 from tests.contract.api_samples import START_NS, commit, register
 from tests.contract.api_server import MILL, Api, api_settings, running_api
+from tests.contract.conftest import Database
 from tests.contract.test_api_http import problem
 from twin.store.connect import Store, open_store
-from twin.store.embedded import EmbeddedPostgres
 
 S = 10**9
 KIM = {"comment": "I am on my way"}
 
 
 @pytest.fixture(scope="module")
-def database() -> Generator[EmbeddedPostgres]:
-    with servers.postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def ids(database: EmbeddedPostgres) -> dict[str, int]:
+def ids(database: Database) -> dict[str, int]:
     return asyncio.run(register(database.dsn))
 
 
 @pytest_asyncio.fixture
-async def store(database: EmbeddedPostgres, ids: dict[str, int]) -> AsyncGenerator[Store]:
+async def store(database: Database, ids: dict[str, int]) -> AsyncGenerator[Store]:
     async with open_store(database.dsn) as opened:
         yield opened
         async with opened.database.connection() as connection:  # what is kept for ever is only emptied by its owner
@@ -44,7 +37,7 @@ async def store(database: EmbeddedPostgres, ids: dict[str, int]) -> AsyncGenerat
 
 
 @pytest_asyncio.fixture
-async def api(database: EmbeddedPostgres, store: Store) -> AsyncGenerator[Api]:
+async def api(database: Database, store: Store) -> AsyncGenerator[Api]:
     async with running_api(api_settings(dsn=database.dsn)) as running:
         await running.parts.link.opened()
         await running.sign_in("Kim")

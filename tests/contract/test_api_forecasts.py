@@ -3,7 +3,7 @@
 import asyncio
 import io
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pyarrow as pa
@@ -11,12 +11,10 @@ import pyarrow.parquet
 import pytest
 import pytest_asyncio
 
-from tests import servers
-from tests.contract.api_samples import register
 from tests.contract.api_server import MILL, Api, api_settings, running_api
+from tests.contract.conftest import Database
 from twin.forecast.issued import LEVELS, Forecast
 from twin.store.connect import open_store
-from twin.store.embedded import EmbeddedPostgres
 
 HOUR_NS = 3_600_000_000_000
 NOW_NS = time.time_ns() // HOUR_NS * HOUR_NS
@@ -51,16 +49,14 @@ async def _fill(dsn: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def database() -> Generator[EmbeddedPostgres]:
-    with servers.postgres() as server:
-        asyncio.run(register(server.dsn))
-        asyncio.run(_fill(server.dsn))
-        yield server
+def filled(database: Database) -> Database:
+    asyncio.run(_fill(database.dsn))
+    return database
 
 
 @pytest_asyncio.fixture
-async def api(database: EmbeddedPostgres) -> AsyncGenerator[Api]:
-    async with running_api(api_settings(dsn=database.dsn)) as running:
+async def api(filled: Database) -> AsyncGenerator[Api]:
+    async with running_api(api_settings(dsn=filled.dsn)) as running:
         await running.parts.link.opened()
         yield running
 

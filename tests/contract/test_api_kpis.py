@@ -49,17 +49,16 @@ async def _fill(dsn):
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def served(tmp_path_factory, database):
     folder = tmp_path_factory.mktemp("kpis")
-    with servers.postgres() as database:
-        asyncio.run(_fill(database.dsn))
-        asyncio.run(_turn(database.dsn))
-        with api_process(api_settings(dsn=database.dsn), folder / "api.log") as (port, _):
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-                servers.wait_for(lambda: http.get("/v1/kpis?under=factory").status_code == 200, what="the store")
-                http.headers["Authorization"] = f"Bearer {asyncio.run(make_key(database.dsn, 'ann', 'engineer'))}"
-                yield http, database.dsn, folder
-            assert "Traceback" not in (folder / "api.log").read_text()
+    asyncio.run(_fill(database.dsn))
+    asyncio.run(_turn(database.dsn))
+    with api_process(api_settings(dsn=database.dsn), folder / "api.log") as (port, _):
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+            servers.wait_for(lambda: http.get("/v1/kpis?under=factory").status_code == 200, what="the store")
+            http.headers["Authorization"] = f"Bearer {asyncio.run(make_key(database.dsn, 'ann', 'engineer'))}"
+            yield http, database.dsn, folder
+        assert "Traceback" not in (folder / "api.log").read_text()
 
 
 def test_the_sum_of_a_machine_says_how_well_it_did(served):

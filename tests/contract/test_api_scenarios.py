@@ -12,7 +12,6 @@ import pyarrow.parquet
 import pytest
 
 from api.history import Surroundings
-from tests import servers
 from tests.contract.api_samples import commit, register
 from tests.contract.api_server import PLANT, api_settings, running_api
 from twin.plant.load import load_plant
@@ -41,13 +40,6 @@ async def done(api, where):
         while (found := (await api.http.get(where)).json())["state"] not in {"done", "failed"}:
             await asyncio.sleep(0.05)
     return found
-
-
-@pytest.fixture(scope="module")
-def database():
-    with servers.postgres() as server:
-        asyncio.run(register(server.dsn))
-        yield server
 
 
 @pytest.fixture
@@ -91,14 +83,19 @@ async def test_answers_outlive_the_process_and_any_other_one_has_them(database):
         await one.parts.link.opened()
         await other.parts.link.opened()
         await one.sign_in("Ann", "planner")
-        where = (await one.http.post("/v1/scenarios", json={**DOWN, "title": "Kept"})).headers["location"]
+        await other.sign_in("Ann", "planner")
+        key, order = {"Idempotency-Key": str(uuid.uuid4())}, {**DOWN, "title": "Kept"}
+        asked = [api.http.post("/v1/scenarios", json=order, headers=key) for api in (one, other)]
+        (where,) = {answer.headers["location"] for answer in await asyncio.gather(*asked)}
+        again = await one.http.post("/v1/scenarios", json={**order, "title": "Other"}, headers=key)
+        assert again.json()["type"].endswith("key-is-used")
         assert (await other.http.get(where)).json()["title"] == "Kept"
         answered = await done(other, where)
     async with running_api(settings) as restarted:
         await restarted.parts.link.opened()
         assert (await restarted.http.get(where)).json() == answered
-        listed = await restarted.http.get("/v1/scenarios", params={"limit": 1})
-        assert [one["title"] for one in listed.json()["scenarios"]] == ["Kept"]
+        listed = await restarted.http.get("/v1/scenarios")
+        assert [one["title"] for one in listed.json()["scenarios"]].count("Kept") == 1
         rows = list(
             csv.DictReader(io.StringIO((await restarted.http.get("/v1/scenarios", params={"format": "csv"})).text))
         )
@@ -134,7 +131,9 @@ async def test_an_unknown_scenario_and_an_early_table_are_problems(api):
     assert early.json()["type"].endswith("not-done")
 
 
-async def test_history_risk_and_the_live_state_surround_a_live_scenario_and_a_back_test_judges_it():
+async def test_history_risk_and_the_live_state_surround_a_live_scenario_and_a_back_test_judges_it(
+    own_database,
+):
     noon = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday, early shift; the sample at noon itself is not yet past
     lathe, packer, mill = (
         f"factory/{unit}" for unit in ("machining/lathe-1", "assembly/line-1/packer-1", "machining/mill-1")
@@ -142,27 +141,26 @@ async def test_history_risk_and_the_live_state_surround_a_live_scenario_and_a_ba
     rack = "factory/machining/rack-milled"
     plant = load_plant(PLANT)
     noon_ns = int(noon.timestamp()) * 10**9
-    with servers.postgres() as database:
-        ids = await register(database.dsn)
-        async with open_store(database.dsn) as store:
-            times = noon_ns - np.arange(1_000, dtype=np.int64)[::-1] * 11 * 10**9
-            await commit(store, ids[f"{lathe}/cycle-time"], times, 11.5 + 0.5 * np.sin(np.arange(1_000.0)))
-            parts = noon_ns - np.arange(500, dtype=np.int64)[::-1] * 13_400_000_000  # 269 an hour
-            await commit(store, ids[f"{packer}/good-count"], parts, np.arange(7_000.0, 7_500.0))
-            await commit(store, ids[f"{rack}/level"], times[-2:], np.array([3.0, 11.0]))
-            fault = Transition(lathe, noon_ns - 600 * 10**9, 4, "fault", "OutOfService")
-            await store.findings.write(1, [], [fault], "test")
-            risks = tuple(
-                Assessment(hours, p, 0.1, 0.9, basis, 9)
-                for hours, p, basis in ((8.0, 0.5, Basis.CALIBRATED), (168.0, 0.8, Basis.CALIBRATED))
-            )
-            guess = (Assessment(8.0, 0.9, 0.1, 0.95, Basis.PRIOR, 0),)
-            at_ns = noon_ns - 3_600 * 10**9
-            await store.risks.write([Statement(mill, at_ns, risks, 1), Statement(packer, at_ns, guess, None)])
-            text = ScenarioText.model_validate({"title": "t", "under": "factory", "horizon": "8 h"})
-            setting, trust = await Surroundings(plant, store, lambda: noon)(text)
-            late = lambda: noon + timedelta(hours=7)  # noqa: E731
-            assert (await Surroundings(plant, store, late)(text))[0].risk == {}  # what was said then holds no more
+    ids = await register(own_database.dsn)
+    async with open_store(own_database.dsn) as store:
+        times = noon_ns - np.arange(1_000, dtype=np.int64)[::-1] * 11 * 10**9
+        await commit(store, ids[f"{lathe}/cycle-time"], times, 11.5 + 0.5 * np.sin(np.arange(1_000.0)))
+        parts = noon_ns - np.arange(500, dtype=np.int64)[::-1] * 13_400_000_000  # 269 an hour
+        await commit(store, ids[f"{packer}/good-count"], parts, np.arange(7_000.0, 7_500.0))
+        await commit(store, ids[f"{rack}/level"], times[-2:], np.array([3.0, 11.0]))
+        fault = Transition(lathe, noon_ns - 600 * 10**9, 4, "fault", "OutOfService")
+        await store.findings.write(1, [], [fault], "test")
+        risks = tuple(
+            Assessment(hours, p, 0.1, 0.9, basis, 9)
+            for hours, p, basis in ((8.0, 0.5, Basis.CALIBRATED), (168.0, 0.8, Basis.CALIBRATED))
+        )
+        guess = (Assessment(8.0, 0.9, 0.1, 0.95, Basis.PRIOR, 0),)
+        at_ns = noon_ns - 3_600 * 10**9
+        await store.risks.write([Statement(mill, at_ns, risks, 1), Statement(packer, at_ns, guess, None)])
+        text = ScenarioText.model_validate({"title": "t", "under": "factory", "horizon": "8 h"})
+        setting, trust = await Surroundings(plant, store, lambda: noon)(text)
+        late = lambda: noon + timedelta(hours=7)  # noqa: E731
+        assert (await Surroundings(plant, store, late)(text))[0].risk == {}  # what was said then holds no more
     assert setting.start_at == noon
     assert setting.now[lathe].down_since_s == pytest.approx(600)
     assert setting.now[rack].level == 11

@@ -1,7 +1,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from api.window import Window, rfc3339
 from tests import servers
 from tests.contract.api_samples import START_NS, commit, commit_texts, register
 from tests.contract.api_server import MILL, PLANT, Api, api_settings, running_api, until
+from tests.contract.conftest import Database
 from twin.plant.load import load_plant
 from twin.state.model import Finding, Transition, finding_id
 from twin.store.connect import Store, open_store
@@ -26,18 +27,12 @@ SECOND = 10**9
 
 
 @pytest.fixture(scope="module")
-def database() -> Generator[EmbeddedPostgres]:
-    with servers.postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def ids(database: EmbeddedPostgres) -> dict[str, int]:
+def ids(database: Database) -> dict[str, int]:
     return asyncio.run(register(database.dsn))
 
 
 @pytest_asyncio.fixture
-async def store(database: EmbeddedPostgres, ids: dict[str, int]) -> AsyncGenerator[Store]:
+async def store(database: Database, ids: dict[str, int]) -> AsyncGenerator[Store]:
     async with open_store(database.dsn) as opened:
         yield opened
         async with opened.database.connection() as connection:
@@ -47,7 +42,7 @@ async def store(database: EmbeddedPostgres, ids: dict[str, int]) -> AsyncGenerat
 
 
 @pytest_asyncio.fixture
-async def api(database: EmbeddedPostgres, store: Store) -> AsyncGenerator[Api]:
+async def api(database: Database, store: Store) -> AsyncGenerator[Api]:
     limits = SeriesLimits(max_json_rows=5_000, chunk_rows=1_000)
     async with running_api(api_settings(dsn=database.dsn, series=limits)) as running:
         await running.parts.link.opened()

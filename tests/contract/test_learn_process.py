@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import servers
+from tests.contract.conftest import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,15 +19,14 @@ def twin_learn(dsn: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.timeout(600)
-def test_one_turn_of_each_job_is_taken_and_shown_and_stays_in_the_journal() -> None:
-    with servers.postgres() as database:
-        once = twin_learn(database.dsn, "--once")
-        assert once.returncode == 0, once.stderr
-        shown = once.stdout.splitlines()
-        assert shown[0].startswith("job")
-        assert any(line.startswith("models-trim") and " done " in line for line in shown)
-        told = twin_learn(database.dsn, "--status").stdout.splitlines()  # by name; a turn's order is its own
-        assert (told[0], told[1:]) == (shown[0], sorted(shown[1:]))
-        unknown = twin_learn(database.dsn, "--once", "--job", "nothing")
-        assert unknown.returncode == 2
-        assert "no job nothing; there are: " in unknown.stderr
+def test_one_turn_of_each_job_is_taken_and_shown_and_stays_in_the_journal(database: Database) -> None:
+    once = twin_learn(database.dsn, "--once")
+    assert once.returncode == 0, once.stderr
+    shown = once.stdout.splitlines()
+    assert shown[0].startswith("job")
+    assert any(line.startswith("models-trim") and " done " in line for line in shown)
+    told = twin_learn(database.dsn, "--status").stdout.splitlines()  # by name; a turn's order is its own
+    assert (told[0], told[1:]) == (shown[0], sorted(shown[1:]))
+    unknown = twin_learn(database.dsn, "--once", "--job", "nothing")
+    assert unknown.returncode == 2
+    assert "no job nothing; there are: " in unknown.stderr

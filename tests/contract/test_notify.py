@@ -8,12 +8,9 @@ import time
 from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
-import pytest
 import pytest_asyncio
 
-from tests import servers
 from tests.contract.alarm_samples import alarms
-from tests.contract.api_samples import register
 from tests.contract.api_server import PLANT, until
 from twin.notify.door import Targets
 from twin.notify.run import run_notify
@@ -79,13 +76,6 @@ async def listening(what):
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-
-
-@pytest.fixture(scope="module")
-def database():
-    with servers.postgres() as server:
-        asyncio.run(register(server.dsn))
-        yield server
 
 
 @pytest_asyncio.fixture

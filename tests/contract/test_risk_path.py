@@ -5,15 +5,13 @@ import csv
 import os
 import subprocess
 import sys
-from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests import servers
-from tests.contract.api_samples import register
 from tests.contract.api_server import PLANT, api_settings, running_api
+from tests.contract.conftest import Database
 from twin.commands.learn import learn_once
 from twin.commands.settings import TwinSettings
 from twin.demo.world import World
@@ -30,10 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def dsn() -> Generator[str]:
-    with servers.postgres() as database:
-        asyncio.run(register(database.dsn))
-        yield database.dsn
+def dsn(database: Database) -> str:
+    return database.dsn
 
 
 def settings_of(dsn: str) -> TwinSettings:

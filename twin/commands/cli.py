@@ -13,7 +13,7 @@ import typer
 
 from twin.commands.access_cli import keys_app, users_app
 from twin.commands.alarms_cli import alarms_app
-from twin.commands.console import TWIN_YAML, Configuration, quiet, say, serve
+from twin.commands.console import TWIN_YAML, Configuration, quiet, say, serve, show
 from twin.commands.edge_cli import edge_app
 from twin.commands.store_cli import store_app
 from twin.errors import ConfigError, Retryable
@@ -208,6 +208,23 @@ def check(
 
     for line in check_folder(folder):
         typer.secho(line, fg="green")
+
+
+@app.command()
+def doctor(
+    config: Configuration = TWIN_YAML,
+    as_json: Annotated[bool, typer.Option("--json", help="The checks as JSON.")] = False,
+) -> None:
+    """Look at the running installation and say what is wrong and what to do; status 1 when there is a problem."""
+    from twin.commands.diagnosis import document, is_well, lines
+    from twin.commands.doctor import diagnose
+    from twin.commands.settings import load_twin
+
+    quiet()
+    found = asyncio.run(diagnose(load_twin(config), config.parent))
+    show(lines(found), document(found) if as_json else None)
+    if not is_well(found):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from twin.commands.settings import TwinSettings
 from twin.learn.store_settings import Retention
 from twin.plant.load import load_plant
 from twin.plant.tree import Kind, Plant
-from twin.store.connect import open_store
+from twin.store.connect import Store, open_store
 from twin.store.sizes import Brought, TableSize
 
 _DAY_S, _YEAR = 86_400, 365
@@ -100,12 +100,28 @@ def _sums(found: list[Tier]) -> list[str]:
     return [f"at most {size_words(year)} in the first year, {size_words(kept)} in the end"]
 
 
-def _growth(found: list[Tier], brought: Brought, now_ns: int) -> str:
+async def growth_bytes_per_day(settings: TwinSettings, store: Store, now_ns: int) -> float | None:
+    """What samples took lately; None: none came."""
+    found = tiers(load_plant(settings.plant), settings.store.retention, await store.sizes.tables())
+    per_day = _per_day(await store.sizes.brought(now_ns - _LATELY_DAYS * _DAY_S * 10**9), now_ns)
+    return None if per_day is None else per_day * _sample_bytes(found)
+
+
+def _per_day(brought: Brought, now_ns: int) -> float | None:
     if brought.first_ns is None:
-        return f"nothing came within the last {_LATELY_DAYS} days"
+        return None
     days = max((now_ns - brought.first_ns) / 1e9 / _DAY_S, 1 / 24)
-    per_day = (brought.samples + brought.texts) / days
+    return (brought.samples + brought.texts) / days
+
+
+def _sample_bytes(found: list[Tier]) -> float:
+    return next(one.row_bytes for one in found if one.table == "sample")
+
+
+def _growth(found: list[Tier], brought: Brought, now_ns: int) -> str:
+    per_day = _per_day(brought, now_ns)
+    if per_day is None:
+        return f"nothing came within the last {_LATELY_DAYS} days"
     most = sum(one.rows_per_day for one in found if one.table.startswith("sample"))
-    row_bytes = next(one.row_bytes for one in found if one.table == "sample")
     share = f"{per_day / most:.0%} of what the plant model allows, " if most else ""
-    return f"lately {per_day:,.0f} samples a day came, {share}{size_words(per_day * row_bytes)} a day"
+    return f"lately {per_day:,.0f} samples a day came, {share}{size_words(per_day * _sample_bytes(found))} a day"

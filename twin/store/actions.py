@@ -90,12 +90,6 @@ class Actions:
                         identity = one.id
                         yield one
 
-    async def by_key(self, key: UUID) -> Action | None:
-        """The action that was kept under this key."""
-        async with self._database.connection() as connection:
-            row = await (await connection.execute(_QUERIES["same"], {"key": key})).fetchone()
-        return action(*row) if row else None
-
     async def windows(
         self, before: int | None = None, limit: int = 100, roots: Sequence[str] | None = None
     ) -> list[KeptWindow]:

@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from twin.access.grants import By
 from twin.store.accounts import Accounts
 from twin.store.actions import Actions
 from twin.store.alarms import Alarms
+from twin.store.answered import AnsweredChanges
 from twin.store.audit import Audit
 from twin.store.database import Database, open_database
 from twin.store.edition import Edition
@@ -72,6 +74,7 @@ class Store:
     leases: Leases
     sizes: Sizes
     scenarios: Scenarios
+    answered: AnsweredChanges
 
     @property
     def edition(self) -> Edition:
@@ -83,39 +86,50 @@ class Store:
         async with self.database.connection() as connection:
             await connection.execute("SELECT 1")
 
+    @asynccontextmanager
+    async def unit(self, by: By | None = None) -> AsyncGenerator["Store"]:
+        """One transaction around what several members do: all of it or nothing; `by` stands in the audit."""
+        async with self.database.unit(by) as database:
+            yield _store(database)
+
 
 @asynccontextmanager
 async def open_store(dsn: str, *, size: int = 8, wait_s: float = 10, role: str = "") -> AsyncGenerator[Store]:
     """Open the store at `dsn` with its schema up to date; see `open_database` for `role` and what it raises."""
     async with open_database(dsn, size=size, wait_s=wait_s, role=role) as database:
-        yield Store(
-            database,
-            Samples(database),
-            Nodes(database),
-            Plants(database),
-            Findings(database),
-            States(database),
-            Gaps(database),
-            Gateways(database),
-            Alarms(database),
-            Actions(database),
-            Notifications(database),
-            Jobs(database),
-            Models(database),
-            Maintenance(database),
-            Risks(database),
-            Forecasts(database),
-            Production(database),
-            KpiBuckets(database),
-            Units(database),
-            Accounts(database),
-            Sessions(database),
-            Keys(database),
-            Audit(database),
-            PastStates(database),
-            Rollups(database),
-            Retention(database),
-            Leases(database),
-            Sizes(database),
-            Scenarios(database),
-        )
+        yield _store(database)
+
+
+def _store(database: Database) -> Store:
+    return Store(
+        database,
+        Samples(database),
+        Nodes(database),
+        Plants(database),
+        Findings(database),
+        States(database),
+        Gaps(database),
+        Gateways(database),
+        Alarms(database),
+        Actions(database),
+        Notifications(database),
+        Jobs(database),
+        Models(database),
+        Maintenance(database),
+        Risks(database),
+        Forecasts(database),
+        Production(database),
+        KpiBuckets(database),
+        Units(database),
+        Accounts(database),
+        Sessions(database),
+        Keys(database),
+        Audit(database),
+        PastStates(database),
+        Rollups(database),
+        Retention(database),
+        Leases(database),
+        Sizes(database),
+        Scenarios(database),
+        AnsweredChanges(database),
+    )

@@ -19,7 +19,7 @@ from twin.access.grants import By
 from twin.errors import ConfigError, Retryable
 from twin.store.edition import Edition, find_edition
 from twin.store.migrate import migrate
-from twin.store.pool import Connection, Pool
+from twin.store.pool import Connection, Lent, Pool
 from twin.store.queries import load_queries
 
 _QUERIES = load_queries("database")
@@ -39,8 +39,8 @@ _HOPELESS = ("password authentication failed", "does not exist", "no pg_hba.conf
 class Database:
     """A pool of connections to one database whose edition is known."""
 
-    def __init__(self, pool: Pool, edition: Edition, name: str) -> None:
-        self._pool: Pool = pool
+    def __init__(self, pool: Pool | Lent, edition: Edition, name: str) -> None:
+        self._pool: Pool | Lent = pool
         self.edition: Edition = edition
         self.name: str = name
 
@@ -58,6 +58,12 @@ class Database:
             if by is not None:
                 await connection.execute(_QUERIES["by"], asdict(by))
             yield connection
+
+    @asynccontextmanager
+    async def unit(self, by: By | None = None) -> AsyncGenerator["Database"]:
+        """One transaction around what several members do; their own transactions are savepoints of it."""
+        async with self.transaction(by) as connection:
+            yield Database(Lent(connection), self.edition, self.name)
 
 
 async def the_row(
@@ -96,13 +102,13 @@ async def open_database(
         ConfigError: the address, the user or the schema's version is wrong.
         Retryable: the server is away.
     """
-    name = _public_name(dsn)
+    name = public_name(dsn)
     with translated(name):
-        async with await Connection.connect(_complete(dsn, 0), autocommit=True) as connection:
+        async with await Connection.connect(complete(dsn, 0), autocommit=True) as connection:
             edition = await find_edition(connection)
             await migrate(connection, edition)
             taken = role if role and await _may_take(connection, role) else ""
-    async with Pool(_complete(dsn, statement_timeout_s, taken), size=size, wait_s=wait_s) as pool:
+    async with Pool(complete(dsn, statement_timeout_s, taken), size=size, wait_s=wait_s) as pool:
         yield Database(pool, edition, name)
 
 
@@ -113,7 +119,8 @@ async def _may_take(connection: Connection, role: str) -> bool:
     return bool(found)
 
 
-def _complete(dsn: str, statement_timeout_s: float, role: str = "") -> str:
+def complete(dsn: str, statement_timeout_s: float, role: str = "") -> str:
+    """The address with what all our connections have in common."""
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
@@ -128,7 +135,8 @@ def _complete(dsn: str, statement_timeout_s: float, role: str = "") -> str:
     return make_conninfo(dsn, **{**own, **given, "options": f"{options} {given.get('options') or ''}".strip()})
 
 
-def _public_name(dsn: str) -> str:
+def public_name(dsn: str) -> str:
+    """Which database, without its password."""
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:

@@ -55,7 +55,7 @@ async def migrate(connection: AsyncConnection[Any], edition: Edition) -> list[st
         ConfigError: the database was written by a newer version of this program.
     """
     steps = migrations(edition)
-    if await _applied(connection) == len(steps):
+    if await applied(connection) == len(steps):
         return []
     await connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
     try:
@@ -67,7 +67,7 @@ async def migrate(connection: AsyncConnection[Any], edition: Edition) -> list[st
 
 async def _apply(connection: AsyncConnection[Any], steps: list[Migration]) -> list[str]:
     await connection.execute(_JOURNAL)
-    done = await _applied(connection)
+    done = await applied(connection)
     if done > len(steps):
         raise ConfigError(
             f"the database's schema has number {done}, this program knows {len(steps)}; install the newer program"
@@ -80,7 +80,8 @@ async def _apply(connection: AsyncConnection[Any], steps: list[Migration]) -> li
     return [step.name for step in steps[done:]]
 
 
-async def _applied(connection: AsyncConnection[Any]) -> int:
+async def applied(connection: AsyncConnection[Any]) -> int:
+    """The number of the last migration that was applied."""
     ((there,),) = await (await connection.execute("SELECT to_regclass('migration') IS NOT NULL")).fetchall()
     if not there:
         return 0

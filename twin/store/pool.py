@@ -65,6 +65,18 @@ class Pool:
             await connection.close()
 
 
+class Lent:
+    """The connection of a unit of work in the place of a pool: whoever asks gets it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection: Connection = connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """Lend it; it stays in its transaction."""
+        yield self._connection
+
+
 def _lives(connection: Connection) -> bool:
     """Whether the other end is still there, as far as this machine has heard."""
     try:

@@ -83,6 +83,18 @@ ALTER TABLE public.alarm_transition ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+CREATE TABLE public.answered_change (
+    who text NOT NULL,
+    key uuid NOT NULL,
+    asked text NOT NULL,
+    fingerprint text NOT NULL,
+    status smallint NOT NULL,
+    answer text NOT NULL,
+    location text NOT NULL,
+    shown_once boolean NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.api_key (
     id text NOT NULL,
     title text NOT NULL,
@@ -623,6 +635,9 @@ ALTER TABLE ONLY public.alarm_transition
 ALTER TABLE ONLY public.alarm_transition
     ADD CONSTRAINT alarm_transition_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.answered_change
+    ADD CONSTRAINT answered_change_pkey PRIMARY KEY (who, key);
+
 ALTER TABLE ONLY public.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
 
@@ -751,6 +766,8 @@ CREATE UNIQUE INDEX account_lower_name ON public.account USING btree (lower(name
 CREATE INDEX alarm_at ON public.alarm USING btree (at, id);
 
 CREATE INDEX alarm_transition_at ON public.alarm_transition USING btree (at);
+
+CREATE INDEX answered_change_at ON public.answered_change USING btree (at);
 
 CREATE UNIQUE INDEX api_key_title ON public.api_key USING btree (title) WHERE (revoked_at IS NULL);
 
