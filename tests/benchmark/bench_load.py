@@ -23,7 +23,7 @@ from twin.store.embedded import SETTINGS
 
 SUITE = "scale"
 SIGNALS, FEW, MANY = 20, 50, 250
-WARM_S, MEASURE_S = 20, 30
+BATCHES_BEFORE, MEASURE_S = 10, 20
 
 
 @contextmanager
@@ -69,8 +69,7 @@ def _measure(gateways: int) -> tuple[float, dict[str, float], dict[str, float]]:
         command += ["--signals", str(SIGNALS), "--seconds", "600", "--broker", f"127.0.0.1:{broker.port}"]
         generator = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=dict(os.environ))
         try:
-            wait_for(lambda: _rows(server.dsn) >= gateways * SIGNALS, deadline_s=120, what="samples")
-            time.sleep(WARM_S)
+            wait_for(lambda: _rows(server.dsn) >= BATCHES_BEFORE * gateways * SIGNALS, deadline_s=300, what="samples")
             assert server.pid is not None
             postgres_pids = [server.pid, *(one.pid for one in psutil.Process(server.pid).children())]
             hops = {
