@@ -39,7 +39,9 @@ def measure() -> list[Result]:
         size = _gzip_bytes(page, demo.page)
         paints = [_first_paint_ms(page, demo.page) for _ in range(LOADS)]
         page.goto(demo.page)
-        page.locator(f'[data-asset="{MILL}"] .rate').wait_for(timeout=60_000)
+        page.get_by_role("button", name="Units").click()
+        expect(page.locator(".card")).not_to_have_count(0)
+        expect(page.locator(".card.unknown, .tile.unknown")).to_have_count(0, timeout=60_000)  # every unit is live
         plant_fps, plant_busy = _watched(page)
         page.route("**/series?*", _many_points)
         page.goto(f"{demo.page}#/{MILL}")
