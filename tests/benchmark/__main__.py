@@ -7,6 +7,7 @@ A module's `SUITE` names the file of its figures, benchmarks/<suite>.json.
 import argparse
 import importlib
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.benchmark.record import Result, write
@@ -29,15 +30,17 @@ def main() -> int:
         print(f"{name} …", end=" ", flush=True)
         started = time.monotonic()
         module = importlib.import_module(f"tests.benchmark.{kind}_{name}")
-        measured: list[Result] = module.measure() if asked.data is None else module.measure(Path(asked.data))
-        write(getattr(module, "SUITE", "spine" if asked.data is None else "quality"), measured)
-        results += measured
-        print(f"{time.monotonic() - started:.0f} s")
-        for result in measured:
+        measured: Iterable[Result] = module.measure() if asked.data is None else module.measure(Path(asked.data))
+        suite = getattr(module, "SUITE", "spine" if asked.data is None else "quality")
+        for result in measured:  # written as it comes: what is measured is kept, whatever becomes of the rest
+            write(suite, [result])
+            results.append(result)
             ratio = "" if result.ratio is None else f", {result.ratio:.2f} × {result.peer}"
             print(
-                f"  {'met ' if result.met else 'MISS'} {result.what}: {result.value:,.4g} {result.unit} (goal {result.goal}{ratio})"
-            )
+                f"\n  {'met ' if result.met else 'MISS'} {result.what}: {result.value:,.4g} {result.unit} (goal {result.goal}{ratio})",
+                end="", flush=True,
+            )  # fmt: skip
+        print(f"\n  {time.monotonic() - started:.0f} s")
     return 0 if all(result.met for result in results) else 1
 
 

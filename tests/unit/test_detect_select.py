@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from twin.detect.select import FAULTS, choose
-from twin.detect.subsequence import FITS, Scorer, period_of, profile_of
+from twin.detect.subsequence import Scorer
+from twin.detect.subsequence_fit import FITS, period_of, profile_of
 from twin.errors import Rejected
 
 

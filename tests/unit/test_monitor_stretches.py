@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from tests.unit.monitor_plant import SECOND, START_NS, batch
 from tests.unit.test_monitor_banks import IDS, NAMES, PATH, PLANT, STATE_ID
-from twin.detect.stretches import SignalStretches, fit_stretches, from_bytes, to_bytes
+from twin.detect.stretches import SignalStretches, from_bytes, to_bytes
+from twin.detect.stretches_fit import fit_stretches
 from twin.errors import Rejected
 from twin.monitor.engine import Engine
 from twin.monitor.frame_judges import FrameJudges

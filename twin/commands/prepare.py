@@ -27,7 +27,7 @@ def prepare(plant: Path) -> Iterator[Prepared]:
         ConfigError: the plant model is wrong.
     """
     model = load_plant(plant)
-    parts: dict[str, Callable[[Plant], None]] = {"live models": _live, "simulator": _simulator}
+    parts: dict[str, Callable[[Plant], None]] = {"live models": _live, "simulator": simulator}
     for part, make in parts.items():
         began = time.perf_counter()
         make(model)
@@ -40,7 +40,8 @@ def _live(plant: Plant) -> None:
     Engine(plant, {signal.path: number for number, signal in enumerate(plant.signals, start=1)}).warm_up()
 
 
-def _simulator(_plant: Plant) -> None:
+def simulator(_plant: Plant) -> None:
+    """Both engines, by a line of two machines, whose details come from the event calendar."""
     from twin.whatif.model import fixed, serial_line
     from twin.whatif.simulate import Plan, simulate
 

@@ -5,17 +5,14 @@ or a table from its ratio to the mean → -log10 p. Pure.
 """
 
 import math
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from twin.kernels.mspc import FIRST_OCTAVE, KNOTS, KNOTS_PER_OCTAVE
 
 Floats = NDArray[np.float64]
-
-_F, _BETA, _NORMAL, _CHI2 = (cast("Any", one) for one in (stats.f, stats.beta, stats.norm, stats.chi2))
 
 _LEAST_LOG_P = -300.0  # beyond it the tail goes on as a power of the ratio, as that of an F distribution does
 
@@ -27,8 +24,10 @@ def t2_limit(alpha: float, components: int, frames: int, *, new: bool = True) ->
     """
     j, n = components, frames
     if new:
-        return j * (n + 1) * (n - 1) / (n * (n - j)) * float(_F.isf(alpha, j, n - j))
-    return (n - 1) ** 2 / n * float(_BETA.isf(alpha, j / 2, (n - j - 1) / 2))
+        share = float(special.betaincinv((n - j) / 2, j / 2, alpha))  # F(j, n - j) exceeds f with chance alpha
+        f = (n - j) * (1.0 - share) / (j * share)
+        return j * (n + 1) * (n - 1) / (n * (n - j)) * f
+    return (n - 1) ** 2 / n * float(special.betainccinv(j / 2, (n - j - 1) / 2, alpha))
 
 
 def q_limit(alpha: float, left: Floats) -> float:
@@ -38,7 +37,7 @@ def q_limit(alpha: float, left: Floats) -> float:
     """
     first, second, third = (float(np.sum(left**power)) for power in (1, 2, 3))
     h = 1.0 - 2.0 * first * third / (3.0 * second * second)
-    c = float(_NORMAL.isf(alpha))
+    c = -float(special.ndtri(alpha))
     inner = 1.0 + c * math.sqrt(2.0 * second * h * h) / first + second * h * (h - 1.0) / (first * first)
     return first * max(inner, 0.0) ** (1.0 / h)
 
@@ -51,7 +50,7 @@ def box(mean: float, variance: float) -> tuple[float, float]:
 def box_limit(alpha: float, mean: float, variance: float) -> float:
     """What g·χ²(h) exceeds with chance `alpha`."""
     g, h = box(mean, variance)
-    return g * float(_CHI2.isf(alpha, h))
+    return g * float(special.chdtri(h, alpha))
 
 
 def ratio_table(freedom: float, known: float) -> NDArray[np.float32]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.detect.subsequence import FITS, Scorer, StretchModel, period_of
+from twin.detect.subsequence import Scorer, StretchModel
+from twin.detect.subsequence_fit import FITS, period_of
 from twin.errors import Rejected
 
 Floats = NDArray[np.float64]

@@ -59,7 +59,9 @@ def origins_of(panel: Panel, windows: int = WINDOWS) -> tuple[int, ...]:
 
 
 def backtest(panel: Panel, windows: int = WINDOWS) -> Backtest:
-    """Fit the global model once, on what came before the oldest origin, and try all candidates at every origin."""
+    """Try all candidates at every origin, the global model as fitted on what came before the oldest one; ahead, it is
+    fitted on everything.
+    """
     rates, horizon = panel.rates, panel.horizon
     origins = origins_of(panel, windows)
     learnt = None
@@ -72,5 +74,7 @@ def backtest(panel: Panel, windows: int = WINDOWS) -> Backtest:
         truth = np.where(seen[:, None], rates[:, origin : origin + horizon], np.nan)
         for c, forecast in enumerate(candidates.values()):
             errors[c, k] = truth - forecast(rates[:, :origin], horizon)
+    if learnt is not None and learnt.useful:
+        candidates = candidates_of(panel, GlobalModel(panel.seasons, horizon).fit(rates))
     ahead = np.stack([forecast(rates, horizon) for forecast in candidates.values()])
     return Backtest(candidates, errors, ahead, origins)

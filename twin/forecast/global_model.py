@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from twin.forecast.panel import Array, mean_of
 from twin.forecast.profiles import CYCLES, level_times_slot, slot_median
 
-ROWS = 200_000  # of the training table, at the most: a bound on time, and enough
+ROWS = 100_000  # of the training table, at the most: a bound on time, and enough
 ORIGINS = 60
 LEAST_ROWS = 500  # fewer teach nothing that a profile does not know
 
@@ -110,8 +110,8 @@ def _trees() -> HistGradientBoostingRegressor:
     """Absolute error, because a few broken days must not bend the forecast of all others."""
     return HistGradientBoostingRegressor(
         loss="absolute_error",
-        max_iter=250,
-        learning_rate=0.07,
+        max_iter=125,
+        learning_rate=0.12,
         max_leaf_nodes=63,
         min_samples_leaf=100,
         early_stopping=cast("Any", False),  # the same rows give the same trees

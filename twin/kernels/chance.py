@@ -5,7 +5,8 @@ ticks. Nothing is kept between draws; a scenario and its base case meet the same
 The mixer is the two-round multiply-xorshift "lowbias32" (Wellons, hash-prospector) with half of the key in its middle.
 """
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from twin.kernels.compiled import bits_float, compiled, float_bits, inlined
 from twin.kernels.layout import Float, Scalar
 
 U32, U64, I32, F = np.uint32, np.uint64, np.int32, np.float32
+
+# Every whole number that a step takes is of this width: another width would be other machine code.
+I64 = cast("Callable[[Scalar], int]", np.int64)
 
 CYCLE, FAILURE, ROUTE, LOT, START = range(5)  # streams of one item
 

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numba
 import numpy as np
 from numba.core import config
+from numba.core.registry import CPUDispatcher
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,6 +51,36 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """As `compiled`, for a step that is copied into each loop that calls it."""
     decorate = cast("Any", numba.njit)(cache=True, nogil=True, error_model="numpy", forceinline=True)
     return cast("Callable[P, R]", decorate(function))
+
+
+def step(function: Callable[P, R]) -> Callable[P, R]:
+    """As `compiled`, for what only kernels call: kept on disk as a part of its callers, and without a door to Python,
+    which for a function of many arrays is most of what compiling it costs.
+    """
+    return _step(function, forceinline=False)
+
+
+def inlined_step(function: Callable[P, R]) -> Callable[P, R]:
+    """As `step`, for what is copied into each loop that calls it: of many arrays, where the call would cost more."""
+    return _step(function, forceinline=True)
+
+
+def _step(function: Callable[P, R], *, forceinline: bool) -> Callable[P, R]:
+    if cast("Any", config).DISABLE_JIT:
+        return function
+    options = {"nopython": True, "nogil": True, "error_model": "numpy", "forceinline": forceinline}
+    doors = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast("Callable[P, R]", _Step(function, targetoptions={**options, **doors}))
+
+
+class _Step(cast("Any", CPUDispatcher)):
+    """Without a door a call from Python would end the process; it raises TypeError instead."""
+
+    def add_overload(self, cres: Any) -> None:  # noqa: ANN401 – numba has no types
+        self.overloads[tuple(cres.signature.args)] = cres
+
+    def _compile_for_args(self, *_args: object, **_named: object) -> None:
+        raise TypeError(f"{self.py_func.__name__} is a step of a kernel; call the kernel")
 
 
 def _float_bits() -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:

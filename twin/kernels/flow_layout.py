@@ -1,6 +1,8 @@
 """The arrays of a flow network, as the what-if kernels read them; `twin.whatif.compile` makes them.
 
 Times and durations are whole ticks (int32); a distribution, a stock, a resource, a server, an operation are numbers.
+Few arrays of many rows: each array that a function takes costs time when it is compiled. A row that begins lists holds
+places in a flat array; a list ends where the next one begins, so that such tables have one column more.
 """
 
 from typing import NamedTuple
@@ -24,40 +26,39 @@ class Distributions(NamedTuple):
     table: NDArray[np.float32]  # [D, CELLS + 1] quantiles in units of `scale`
 
 
+# Rows of the resources: its first server; NO_FAILURES, OPERATION_DEPENDENT or TIME_DEPENDENT; the distributions of the
+# work, or the time, between two failures and of a repair; the repair crew, NOBODY = repairs never wait (with
+# OPERATION_DEPENDENT only); its first window.
+FIRST_SERVER, FAILURE_MODE, UP_TIME, REPAIR_TIME, CREW, WINDOWS, RESOURCE_ROWS = range(7)
+
+
 class Servers(NamedTuple):
     """What each server of a resource is subject to. R resources, S servers."""
 
     resource: Ints  # [S]
-    first: Ints  # [R + 1] the servers of resource r are first[r] … first[r + 1] - 1
-    failure: Ints  # [R] NO_FAILURES, OPERATION_DEPENDENT or TIME_DEPENDENT
-    up: Ints  # [R] distribution of the work, or the time, between two failures
-    down: Ints  # [R] distribution of a repair
-    crew: Ints  # [R] the repair crew, NOBODY = repairs never wait; with OPERATION_DEPENDENT only
-    window_first: Ints  # [R + 1]
+    of: Ints  # [RESOURCE_ROWS, R + 1]
     windows: Ints  # [*, 3] start, end (disjoint, sorted), 1 = work stands still inside, 0 = no work begins inside
 
 
-class Operations(NamedTuple):
-    """What is done. J operations; lists as first[j] … first[j + 1] - 1 into the flat array of the same name."""
+# Rows of the operations: its resource; the distribution of a cycle; after so many the server is set up (0 = never),
+# for so many ticks; 1 = its time is no work of the resource: a berth that waits for the next ship; the distribution of
+# the things that it releases; then lists: stocks of which it takes one thing each, stocks that must be empty before it
+# starts, unlimited stocks that get things when it ends, its calls, its routes.
+RESOURCE, CYCLE_TIME, LOT_SIZE, SETUP_TICKS, IDLES, QUANTITY = range(6)
+INPUTS, HOLDS, RELEASES, CALLS, ROUTES, OPERATION_ROWS = range(6, 12)
 
-    resource: Ints  # [J]
-    cycle: Ints  # [J] distribution
-    lot: Ints  # [J] after so many the server is set up, 0 = never
-    setup: Ints  # [J] ticks
-    idle: Ints  # [J] 1 = its time is no work of the resource: a berth that waits for the next ship
-    input_first: Ints
-    input: Ints  # stocks, one thing of each
-    hold_first: Ints
-    hold: Ints  # stocks that must be empty before it starts
-    release_first: Ints
-    release: Ints  # unlimited stocks that get `quantity` things when it ends
-    quantity: Ints  # [J] distribution, in things
-    call_first: Ints
-    call: Ints  # [*, 2] k-th execution: not before this tick, so many things; after the last one it never starts again
-    route_first: Ints
-    route_limit: NDArray[np.uint32]  # the route is the first whose limit is not below the random word
-    route_to: Ints  # stock, GOOD or SCRAP
-    route_counts: Ints  # 1 = what goes there is finished by this operation
+# Rows of the routes: a stock, GOOD or SCRAP; 1 = what goes there is finished by this operation; the route is the first
+# whose limit (32 unsigned bits) is not below the random word.
+LEADS_TO, COUNTS, LIMIT, ROUTE_ROWS = range(4)
+
+
+class Operations(NamedTuple):
+    """What is done. J operations."""
+
+    of: Ints  # [OPERATION_ROWS, J + 1]
+    stocks: Ints  # [*] the lists of inputs, holds and releases
+    calls: Ints  # [*, 2] k-th execution: not before this tick, so many things; after the last one it never starts again
+    routes: Ints  # [ROUTE_ROWS, *]
 
 
 class Stocks(NamedTuple):
@@ -74,9 +75,8 @@ class Network(NamedTuple):
     servers: Servers
     operations: Operations
     stocks: Stocks
-    waiting_first: Ints  # [2 K + R + 1]
-    waiting: Ints  # operations to try, most urgent first, when [k] something has come to stock k or left it,
-    # [K + k] stock k has run empty, [2 K + r] a server of resource r has become idle
+    waiting: Ints  # 2 K + R + 1 places, then the lists that begin there: operations to try, most urgent first, when
+    # [k] something has come to stock k or left it, [K + k] stock k is empty, [2 K + r] a server of r has become idle
     crews: Ints  # [C] people of each crew
 
 

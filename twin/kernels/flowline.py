@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twin.kernels.chance import CYCLE, EXPONENTIAL, FAR, TABLE, Word, Words, exponential_row, key, tabled_row
-from twin.kernels.compiled import compiled, inlined
-from twin.kernels.flow_layout import NOBODY, OPERATION_DEPENDENT, Distributions, Ints, Servers, Start
+from twin.kernels.chance import CYCLE, EXPONENTIAL, FAR, I64, TABLE, Word, Words, exponential_row, key, tabled_row
+from twin.kernels.compiled import compiled, inlined_step, step
+from twin.kernels.flow_layout import FAILURE_MODE, NOBODY, OPERATION_DEPENDENT, Distributions, Ints, Servers, Start
 from twin.kernels.occupation import PLACES, UP_LEFT, gate, new_server, next_edge, stand_still, with_repairs
 
 I32, U32 = np.int32, np.uint32
@@ -43,7 +43,7 @@ class Lanes(NamedTuple):
     bucket: Ints  # [W] the next bucket's number
 
 
-@compiled
+@step
 def plain_row(
     arrive: Ints,
     ready: Ints,
@@ -74,7 +74,7 @@ def plain_row(
     return int(hard)
 
 
-@compiled
+@step
 def new_lanes(
     distributions: Distributions, servers: Servers, line: Line, start: Start, seed: int, first: int, bucket: int
 ) -> Lanes:
@@ -92,11 +92,11 @@ def new_lanes(
     memory = np.zeros((machines, lanes, PLACES), np.int32)
     for i in range(machines):
         for w in range(lanes):
-            low[i, w], high[i, w] = key(seed, first + w, i, CYCLE)
+            low[i, w], high[i, w] = key(seed, first + w, i, I64(CYCLE))
             new_server(distributions, servers, i, seed, first + w, memory[i, w])
             left[i, w] = memory[i, w, UP_LEFT]
-            ready[i, w] = gate(distributions, servers, i, seed, first + w, memory[i, w], start.ready[w, i])
-            edge[i, w] = next_edge(servers, i, memory[i, w])
+            ready[i, w] = gate(distributions, servers, memory[i, w], I64(start.ready[w, i]))
+            edge[i, w] = next_edge(servers, memory[i, w])
     for w in range(lanes):
         edge[machines - 1, w] = min(edge[machines - 1, w], bucket + 1)
     depart = np.zeros((machines, lanes), np.int32)
@@ -104,7 +104,7 @@ def new_lanes(
     return Lanes(low, high, ready, left, edge, depart, ring, memory, np.zeros(lanes, np.int32))
 
 
-@compiled
+@step
 def work_row(distributions: Distributions, which: int, number: Word, low: Words, high: Words, work: Ints) -> None:
     """The cycle times of part `number` in every lane [W]."""
     kind, scale = distributions.kind[which], distributions.scale[which]
@@ -116,68 +116,39 @@ def work_row(distributions: Distributions, which: int, number: Word, low: Words,
         work[:] = I32(scale + np.float32(0.5))
 
 
-@inlined
+@inlined_step
 def long_way(
     distributions: Distributions,
     servers: Servers,
     machine: int,
     w: int,
     lanes: Lanes,
-    seed: int,
-    replication: int,
     arrive: int,
     block: int,
     need: int,
     setup: int,
 ) -> tuple[int, int]:
     """(start, departure) of one part in one lane with failures, shifts and standstills."""
-    at = max(arrive, int(lanes.ready[machine, w]))
-    if servers.failure[machine] == OPERATION_DEPENDENT:
-        memory = lanes.memory[machine, w]
+    at, memory = max(arrive, I64(lanes.ready[machine, w])), lanes.memory[machine, w]
+    if servers.of[FAILURE_MODE, machine] == OPERATION_DEPENDENT:
         memory[UP_LEFT] = lanes.left[machine, w]
-        need = with_repairs(distributions, servers, machine, seed, replication, memory, need)
+        need = with_repairs(distributions, servers, memory, need)
         lanes.left[machine, w] = memory[UP_LEFT]
         depart = max(at + need, block)
         if depart + setup < lanes.edge[machine, w]:  # a failure, and nothing else
             lanes.ready[machine, w] = depart + setup
             return at, depart
-    return over_an_edge(distributions, servers, machine, w, lanes, seed, replication, at, block, need, setup)
-
-
-@compiled
-def over_an_edge(
-    distributions: Distributions,
-    servers: Servers,
-    machine: int,
-    w: int,
-    lanes: Lanes,
-    seed: int,
-    replication: int,
-    at: int,
-    block: int,
-    need: int,
-    setup: int,
-) -> tuple[int, int]:
-    """The same for work that meets the end of a shift or a standstill; `need` with its repairs."""
-    memory = lanes.memory[machine, w]
-    start = gate(distributions, servers, machine, seed, replication, memory, at)
-    finish = stand_still(distributions, servers, machine, seed, replication, memory, start, need)
-    depart = min(max(finish, block), FAR)
-    lanes.ready[machine, w] = gate(distributions, servers, machine, seed, replication, memory, min(depart + setup, FAR))
-    lanes.edge[machine, w] = next_edge(servers, machine, memory)
+    start = gate(distributions, servers, memory, at)
+    finish = stand_still(distributions, servers, memory, start, need)
+    depart = min(max(finish, block), I64(FAR))
+    lanes.ready[machine, w] = gate(distributions, servers, memory, min(depart + setup, I64(FAR)))
+    lanes.edge[machine, w] = next_edge(servers, memory)
     return start, depart
 
 
-@compiled
+@step
 def hand_over(
-    distributions: Distributions,
-    servers: Servers,
-    machine: int,
-    lanes: Lanes,
-    seed: int,
-    first: int,
-    setup: int,
-    bucket: int,
+    distributions: Distributions, servers: Servers, machine: int, lanes: Lanes, setup: int, bucket: int
 ) -> None:
     """Without a buffer a part leaves only when the next machine is in its shift and sound."""
     depart, edge = lanes.depart[machine], lanes.edge[machine + 1]
@@ -185,30 +156,30 @@ def hand_over(
         if depart[w] < edge[w]:
             continue
         following, memory = lanes.memory[machine + 1, w], lanes.memory[machine, w]
-        taken = gate(distributions, servers, machine + 1, seed, first + w, following, depart[w])
-        beyond = next_edge(servers, machine + 1, following)
+        taken = gate(distributions, servers, following, I64(depart[w]))
+        beyond = next_edge(servers, following)
         if machine + 2 == lanes.edge.shape[0]:
             beyond = min(beyond, bucket * (lanes.bucket[w] + 1) + 1)
         lanes.edge[machine + 1, w] = beyond
         if taken > depart[w]:
             depart[w] = taken
-            free = min(taken + setup, FAR)
-            lanes.ready[machine, w] = gate(distributions, servers, machine, seed, first + w, memory, free)
-            lanes.edge[machine, w] = next_edge(servers, machine, memory)
+            free = min(taken + setup, I64(FAR))
+            lanes.ready[machine, w] = gate(distributions, servers, memory, free)
+            lanes.edge[machine, w] = next_edge(servers, memory)
 
 
-@compiled
+@step
 def fill_buckets(left_by: Ints, lanes: Lanes, w: int, depart: int, parts: int, bucket: int) -> int:
     """The buckets that end before a departure hold the parts before it; 1 when the last one is full."""
-    place = int(lanes.bucket[w])
+    place = I64(lanes.bucket[w])
     buckets = left_by.shape[1]
     if place == buckets:
-        return 0
+        return I64(0)
     while place < buckets and depart > bucket * (place + 1):
         left_by[w, place] = parts
         place += 1
     lanes.bucket[w] = place
-    return 1 if place == buckets else 0
+    return I64(place == buckets)
 
 
 @compiled
@@ -234,56 +205,55 @@ def flowline(  # noqa: C901 – a call per machine would pass every array
     work, nothing, begun = np.empty(count, np.int32), np.zeros(count, np.int32), np.empty(count, np.int32)
     ring_first = np.zeros(machines + 1, np.int64)
     for i in range(1, machines):
-        ring_first[i + 1] = ring_first[i] + max(int(line.places[i - 1]), 1)
+        ring_first[i + 1] = ring_first[i] + max(I64(line.places[i - 1]), 1)
     last = machines - 1
     horizon = bucket * buckets
-    finished, row, milestone = 0, -int(line.ahead[last]), 0
+    finished, row, milestone = I64(0), -I64(line.ahead[last]), I64(0)
     while finished < count:
         for i in range(machines):
-            number = row + int(line.ahead[i])  # of the part at this machine
+            number = row + I64(line.ahead[i])  # of the part at this machine
             if number < 0:
                 continue
             in_process = number == 0 and start.operation[i] != NOBODY
             if in_process:
                 work[:] = start.remaining[i]
             else:
-                work_row(distributions, int(line.cycle[i]), U32(number), lanes.low[i], lanes.high[i], work)
+                work_row(distributions, I64(line.cycle[i]), U32(number), lanes.low[i], lanes.high[i], work)
             arrive, block = nothing, nothing
-            if i > 0 and row >= -int(line.ahead[i - 1]):
+            if i > 0 and row >= -I64(line.ahead[i - 1]):
                 arrive = lanes.depart[i - 1]
             if i < last:
-                places = int(line.places[i])
+                places = I64(line.places[i])
                 if places == 0:
                     block = lanes.ready[i + 1]
-                elif row - places >= -int(line.ahead[i + 1]):
+                elif row - places >= -I64(line.ahead[i + 1]):
                     block = lanes.start[ring_first[i + 1] + row % places]
-            setup = 0
-            if line.lot[i] > 0 and (number + 1) % int(line.lot[i]) == 0:
-                setup = int(line.setup[i])
+            setup = I64(0)
+            if line.lot[i] > 0 and (number + 1) % I64(line.lot[i]) == 0:
+                setup = I64(line.setup[i])
             depart = lanes.depart[i]
             hard = plain_row(arrive, lanes.ready[i], block, lanes.left[i], lanes.edge[i], work, setup, begun, depart)
-            w = 0
-            while hard > 0:
+            for w in range(count):
+                if hard == 0:
+                    break
                 if begun[w] < 0:
                     hard -= 1
-                    begun[w], depart[w] = long_way(
-                        distributions, servers, i, w, lanes, seed, first + w, arrive[w], block[w], work[w], setup
-                    )
+                    known = (I64(arrive[w]), I64(block[w]), I64(work[w]))
+                    begun[w], depart[w] = long_way(distributions, servers, i, w, lanes, *known, setup)
                     if i == last:
-                        finished += fill_buckets(left_by, lanes, w, depart[w], number, bucket)
-                        place = int(lanes.bucket[w])
+                        finished += fill_buckets(left_by, lanes, w, I64(depart[w]), number, bucket)
+                        place = I64(lanes.bucket[w])
                         if place < buckets:
                             lanes.edge[i, w] = min(lanes.edge[i, w], bucket * (place + 1) + 1)
-                w += 1
             if i < last and line.places[i] == 0:
-                hand_over(distributions, servers, i, lanes, seed, first, setup, bucket)
+                hand_over(distributions, servers, i, lanes, setup, bucket)
             if i > 0:
-                if in_process:
-                    begun[:] = 0  # it left the buffer before tick 0
-                lanes.start[ring_first[i] + row % max(int(line.places[i - 1]), 1)] = begun
+                ring = lanes.start[ring_first[i] + row % max(I64(line.places[i - 1]), 1)]
+                for w in range(count):
+                    ring[w] = 0 if in_process else begun[w]  # it left the buffer before tick 0
             if i == last and milestone < milestones.shape[0] and number + 1 == milestones[milestone]:
                 for w in range(count):
                     reached[w, milestone] = depart[w] if depart[w] <= horizon else FAR
                 milestone += 1
         row += 1
-    return row + int(line.ahead[last])
+    return row + I64(line.ahead[last])

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.detect.frames import UNKNOWN_STATE, Framed, Frames
-from twin.detect.stretches import KIND, SignalStretches, fit_stretches, to_bytes
+from twin.detect.stretches import KIND, SignalStretches, to_bytes
+from twin.detect.stretches_fit import fit_stretches
 from twin.errors import Rejected
 from twin.learn.clean_frames import HISTORY_S, History, LearnStore, clean_history
 from twin.learn.job import Job

@@ -1,8 +1,8 @@
 """A `Flow` → the arrays of the kernels. In: the flow, the length of a tick. Out: `Compiled`, with its line, if any."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -59,14 +59,13 @@ def compile_flow(flow: Flow, tick_s: float) -> Compiled:
         _ints(flow_layout.UNLIMITED if one.capacity is None else one.capacity for one in flow.stocks),
         _ints(one.level for one in flow.stocks),
     )
-    waiting_first, waiting = _lists(_waiting(flow))
     crews = _ints(size for _, size in flow.crews)
-    network = Network(pool.arrays(), servers, operations, stocks, waiting_first, waiting, crews)
+    network = Network(pool.arrays(), servers, operations, stocks, _waiting(flow), crews)
     under_way = np.full(len(servers.resource), flow_layout.NOBODY, np.int32)
     remaining = np.zeros(len(servers.resource), np.int32)
     for number, one in enumerate(flow.operations):
         if one.under_way_s is not None:
-            first = servers.first[operations.resource[number]]
+            first = servers.of[flow_layout.FIRST_SERVER, operations.of[flow_layout.RESOURCE, number]]
             under_way[first], remaining[first] = number, round(one.under_way_s / tick_s)
     line = _line(flow, operations, under_way) if chain is not None else None
     return Compiled(flow, tick_s, network, line, under_way, remaining)
@@ -136,73 +135,73 @@ class _Pool:
 
 def _servers(flow: Flow, pool: _Pool, tick_s: float) -> Servers:
     crews = {name: number for number, (name, _) in enumerate(flow.crews)}
-    window_first, windows = _lists([_windows(one, tick_s) for one in flow.resources])
-    first = np.concatenate([[0], np.cumsum([one.servers for one in flow.resources])]).astype(np.int32)
-    nothing = Duration(flow.operations[0].cycle.shape, flow.operations[0].cycle.mean_s) if flow.operations else None
     modes = {"operation": flow_layout.OPERATION_DEPENDENT, "time": flow_layout.TIME_DEPENDENT}
-    failure: list[int] = []
-    up: list[int] = []
-    down: list[int] = []
-    crew: list[int] = []
-    for one in flow.resources:
+    nothing = Duration(flow.operations[0].cycle.shape, flow.operations[0].cycle.mean_s) if flow.operations else None
+    windows = [_windows(one, tick_s) for one in flow.resources]
+    firsts = _firsts(one.servers for one in flow.resources)
+    of: list[list[int]] = []
+    for one, first, window in zip(flow.resources, firsts, _firsts(map(len, windows)), strict=False):
         broken = one.failure
-        failure.append(modes[broken.depends] if broken else flow_layout.NO_FAILURES)
-        up.append(pool.number(broken.up) if broken else pool.number(nothing) if nothing else 0)
-        down.append(pool.number(broken.down) if broken else up[-1])
-        crew.append(crews[broken.crew] if broken and broken.crew else flow_layout.NOBODY)
+        up, down = (broken.up, broken.down) if broken else (nothing, nothing)
+        of.append([
+            first,
+            modes[broken.depends] if broken else flow_layout.NO_FAILURES,
+            pool.number(up) if up else 0,
+            pool.number(down) if down else 0,
+            crews[broken.crew] if broken and broken.crew else flow_layout.NOBODY,
+            window,
+        ])  # fmt: skip
+    ends = [firsts[-1], flow_layout.NO_FAILURES, 0, 0, flow_layout.NOBODY, sum(map(len, windows))]
     return Servers(
         np.repeat(np.arange(len(flow.resources), dtype=np.int32), [one.servers for one in flow.resources]),
-        first,
-        _ints(failure),
-        _ints(up),
-        _ints(down),
-        _ints(crew),
-        (window_first // 3).astype(np.int32),
-        windows.reshape(-1, 3),
+        _turned([*of, ends]),
+        _table((window for each in windows for window in each), 3),
     )
 
 
-def _windows(resource: Resource, tick_s: float) -> list[int]:
-    flat: list[int] = []
+def _windows(resource: Resource, tick_s: float) -> list[tuple[int, int, int]]:
+    found: list[tuple[int, int, int]] = []
     for one in normal_windows(resource.windows):
         start, end = (min(round(max(edge, 0.0) / tick_s), chance.FAR) for edge in (one.start_s, one.end_s))
-        flat += [start, end, int(one.freeze)]
-    return flat
+        found.append((start, end, int(one.freeze)))
+    return found
 
 
 def _operations(flow: Flow, pool: _Pool, tick_s: float) -> Operations:
     resources = {one.name: number for number, one in enumerate(flow.resources)}
     stocks = {one.name: number for number, one in enumerate(flow.stocks)}
-    ends = {**stocks, GOOD: flow_layout.GOOD, SCRAP: flow_layout.SCRAP}
     each = flow.operations
-    input_first, inputs = _lists([[stocks[name] for name in one.inputs] for one in each])
-    hold_first, holds = _lists([[stocks[name] for name in one.holds] for one in each])
-    release_first, releases = _lists([[stocks[name] for name in one.releases] for one in each])
-    call_first, calls = _lists(
-        [[part for call in one.calls or () for part in (round(call.at_s / tick_s), call.things)] for one in each]
-    )
-    route_first, route_to = _lists([[ends[route.to] for route in one.routes] for one in each])
-    limits = [limit for one in each for limit in _limits(one)]
+    named = [*(one.inputs for one in each), *(one.holds for one in each), *(one.releases for one in each)]
+    lists = [[stocks[name] for name in names] for names in named]
+    places = _firsts(map(len, lists))  # of the inputs of every operation, then of what it waits for, then releases
+    calls = [[(round(call.at_s / tick_s), call.things) for call in one.calls or ()] for one in each]
+    call_places, route_places = _firsts(map(len, calls)), _firsts(len(one.routes) for one in each)
+    of: list[list[int]] = []
+    for number, one in enumerate((*each, None)):
+        row = [places[number + at * len(each)] for at in range(3)] + [call_places[number], route_places[number]]
+        of.append([*(_works(one, resources[one.resource], pool, tick_s) if one else [0] * 6), *row])
     return Operations(
-        _ints(resources[one.resource] for one in each),
-        _ints(pool.number(one.cycle) for one in each),
-        _ints(one.lot for one in each),
-        _ints(round(one.setup_s / tick_s) for one in each),
-        _ints(int(one.idle) for one in each),
-        input_first,
-        inputs,
-        hold_first,
-        holds,
-        release_first,
-        releases,
-        _ints(pool.number(one.quantity, 1.0) if one.quantity else 0 for one in each),
-        (call_first // 2).astype(np.int32),
-        calls.reshape(-1, 2),
-        route_first,
-        np.array(limits, np.uint32),
-        route_to,
-        _ints(int(_counts(one, route)) for one in each for route in one.routes),
+        _turned(of),
+        _ints(stock for one in lists for stock in one),
+        _table((call for one in calls for call in one), 2),
+        _routes(flow, stocks),
     )
+
+
+def _works(one: Operation, resource: int, pool: _Pool, tick_s: float) -> list[int]:
+    """What of an operation begins no list."""
+    quantity = pool.number(one.quantity, 1.0) if one.quantity else 0
+    return [resource, pool.number(one.cycle), one.lot, round(one.setup_s / tick_s), int(one.idle), quantity]
+
+
+def _routes(flow: Flow, stocks: Mapping[str, int]) -> Ints:
+    ends = {**stocks, GOOD: flow_layout.GOOD, SCRAP: flow_layout.SCRAP}
+    found = [
+        (ends[route.to], int(_counts(one, route)), limit)
+        for one in flow.operations
+        for route, limit in zip(one.routes, _limits(one), strict=True)
+    ]
+    return _turned(found) if found else np.zeros((flow_layout.ROUTE_ROWS, 0), np.int32)
 
 
 def _counts(operation: Operation, route: Route) -> bool:
@@ -212,15 +211,19 @@ def _counts(operation: Operation, route: Route) -> bool:
 
 
 def _limits(operation: Operation) -> list[int]:
+    """The bits of each limit, as a signed number."""
     shares = np.cumsum([route.share for route in operation.routes])
-    return [int(min(max(share, 0.0), 1.0) * (2**32 - 1)) for share in shares]
+    limits = [int(min(max(share, 0.0), 1.0) * (2**32 - 1)) for share in shares]
+    return np.array(limits, np.uint32).view(np.int32).tolist()
 
 
-def _waiting(flow: Flow) -> list[list[int]]:
+def _waiting(flow: Flow) -> Ints:
     takers = [[at for at, one in enumerate(flow.operations) if stock.name in one.inputs] for stock in flow.stocks]
     holders = [[at for at, one in enumerate(flow.operations) if stock.name in one.holds] for stock in flow.stocks]
     tasks = [[at for at, one in enumerate(flow.operations) if one.resource == owner.name] for owner in flow.resources]
-    return [*takers, *holders, *tasks]
+    lists = [*takers, *holders, *tasks]
+    places = [len(lists) + 1 + first for first in _firsts(map(len, lists))]
+    return _ints([*places, *(number for one in lists for number in one)])
 
 
 def _line(flow: Flow, operations: Operations, under_way: Ints) -> Line:
@@ -229,9 +232,9 @@ def _line(flow: Flow, operations: Operations, under_way: Ints) -> Line:
     inside = [levels[one.inputs[0]] if one.inputs else 0 for one in flow.operations]
     busy = [int(number != flow_layout.NOBODY) if at else 0 for at, number in enumerate(under_way)]
     return Line(
-        operations.cycle,
-        operations.lot,
-        operations.setup,
+        operations.of[flow_layout.CYCLE_TIME, :-1],
+        operations.of[flow_layout.LOT_SIZE, :-1],
+        operations.of[flow_layout.SETUP_TICKS, :-1],
         _ints(places[one.inputs[0]] for one in flow.operations if one.inputs),
         np.cumsum(np.add(inside, busy)).astype(np.int32),
     )
@@ -279,6 +282,14 @@ def _ints(values: Iterable[int]) -> Ints:
     return np.fromiter(values, np.int32)
 
 
-def _lists(lists: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
-    first = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int32)
-    return first, np.array([value for one in lists for value in one], np.int32)
+def _firsts(lengths: Iterable[int]) -> list[int]:
+    """Where lists of these lengths begin, one behind the other, and where the last one ends."""
+    return [0, *accumulate(lengths)]
+
+
+def _turned(columns: Sequence[Sequence[int]]) -> Ints:
+    return np.ascontiguousarray(np.array(columns, np.int32).T)
+
+
+def _table(rows: Iterable[tuple[int, ...]], columns: int) -> Ints:
+    return np.array(list(rows), np.int32).reshape(-1, columns)

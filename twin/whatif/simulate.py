@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import ConfigError
-from twin.kernels import event_calendar
+from twin.kernels.calendar_state import TIMES, Results
 from twin.kernels.chance import FAR, START, key, word
-from twin.kernels.event_calendar import Results, calendar
-from twin.kernels.flow_layout import Start
+from twin.kernels.event_calendar import calendar
+from twin.kernels.flow_layout import FIRST_SERVER, Start
 from twin.kernels.flowline import flowline
 from twin.whatif.compile import Compiled, compile_flow, tick_for
 from twin.whatif.model import Flow
@@ -132,7 +132,7 @@ def _gather(task: _Task, work: list[tuple[int, int, bool]], progress: Progress |
             ):
                 mine += theirs
     counted = task.detail or np.nan
-    ticks = float(sums.bucket * plan.buckets) * np.diff(task.compiled.network.servers.first)
+    ticks = float(sums.bucket * plan.buckets) * np.diff(task.compiled.network.servers.of[FIRST_SERVER])
     return Runs(
         flow=flow,
         engine="lanes" if task.on_lanes else "calendar",
@@ -167,7 +167,7 @@ def _empty(task: _Task, count: int) -> Results:
         np.zeros((count, len(flow.outputs), plan.buckets), np.int32),
         np.zeros((len(flow.operations), plan.buckets), np.int64),
         np.zeros(len(flow.operations), np.int64),
-        np.zeros((len(flow.resources), event_calendar.TIMES), np.int64),
+        np.zeros((len(flow.resources), TIMES), np.int64),
         np.zeros((len(flow.stocks), plan.buckets), np.int64),
         np.array(milestones, np.int32).reshape(-1, 2),
         np.full((count, len(milestones)), FAR, np.int32),
@@ -197,7 +197,7 @@ def _start(compiled: Compiled, seed: int, first: int, count: int) -> Start:
     servers = compiled.network.servers
     ready = np.zeros((count, len(servers.resource)), np.int32)
     for number, one in enumerate(compiled.flow.resources):
-        server = int(servers.first[number])
+        server = int(servers.of[FIRST_SERVER, number])
         ready[:, server] = compiled.ticks(one.ready_s)
         if one.down_since_s is not None and one.failure is not None:
             words = [word(np.uint32(0), *key(seed, first + row, server, START)) for row in range(count)]
