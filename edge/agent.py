@@ -22,6 +22,7 @@ from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.replay_settings import ReplaySettings
 from edge.sources.source import Source, SourceState, SourceStatus
 from edge.spool import Spool, open_spool
+from edge.spool_sent import KeepSent
 from edge.systemd import status_line, tell_systemd
 from edge.uplink import run_uplink
 from edge.uplink_window import Drain
@@ -92,6 +93,7 @@ async def run_agent(
         linger_s=settings.spool.linger_ms / 1000,
         clock=clock,
         priorities=priorities(settings),
+        keep_sent=KeepSent(int(settings.spool.keep_sent_h * 3_600e9), settings.spool.keep_sent_bytes),
     ) as spool:
         sources = [
             await _supervised(source, settings, spool, schema.hash, handles, clock) for source in settings.sources

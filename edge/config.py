@@ -38,6 +38,10 @@ class SpoolSettings(Settings):
     path: Path  # the SQLite file; on a disk that survives a power cut
     max_bytes: Annotated[int, Field(ge=1_000_000)] = 2_000_000_000
     linger_ms: Annotated[float, Field(ge=0, le=10_000)] = 50.0  # between two fsyncs, so that readings share them
+    keep_sent_h: Annotated[float, Field(ge=0, le=8_760)] = (
+        24.0  # behind the receipt, for a store restored from a backup
+    )
+    keep_sent_bytes: Annotated[int, Field(ge=0)] = 256_000_000  # of them at most, within max_bytes
 
 
 class AgentSettings(Settings):

@@ -20,6 +20,7 @@ from typing import TypeVar
 from edge.priority import Priority
 from edge.spool_figures import Backlog, Counters, Outgoing
 from edge.spool_file import SpoolFile, Work
+from edge.spool_sent import NOTHING_SENT, KeepSent
 from twin.errors import Retryable
 from twin.wire.reading import Gap, Lane, Reading
 from twin.wire.receipt import Receipt
@@ -150,6 +151,10 @@ class Spool:
         """What waits for a receipt, as of the last commit."""
         return self._backlog
 
+    def incarnation(self) -> int:
+        """Of the store, as the newest receipt says; 0 before the first one that does."""
+        return self._counters.incarnation
+
     def age_s(self, at_ns: int) -> float:
         """How long ago an instant of the spool was, by its own clock."""
         return (self._clock() - at_ns) / 1e9
@@ -251,6 +256,7 @@ async def open_spool(
     max_queued: int = 50_000,
     clock: Callable[[], int] = time.time_ns,
     priorities: Mapping[int, Priority] = MappingProxyType({}),
+    keep_sent: KeepSent = NOTHING_SENT,
 ) -> AsyncGenerator[Spool, None]:
     """Open or make the spool file of the node `schema.node`; leaving it closes the file.
 
@@ -263,6 +269,7 @@ async def open_spool(
         max_queued: readings in memory at most, before `keep` waits.
         clock: nanoseconds UTC.
         priorities: handles whose readings are dropped earlier or later than others.
+        keep_sent: what is kept behind its receipt, for a store that is set back; within `max_bytes`.
 
     Raises:
         ConfigError: when the file is another node's, in use, or cannot be made.
@@ -277,6 +284,7 @@ async def open_spool(
             max_batch=max_batch,
             clock=clock,
             priorities=priorities,
+            keep_sent=keep_sent,
         )
         file = await loop.run_in_executor(thread, make)
         try:

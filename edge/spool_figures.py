@@ -38,6 +38,7 @@ class Counters:
     dropped_readings: int = 0  # of all classes
     dropped_low: int = 0  # readings of low priority among them
     dropped_high: int = 0
+    incarnation: int = 0  # of the store, as its receipts say
 
     def with_drop(self, priority: Priority, readings: int) -> "Counters":
         """These counters after one more batch was dropped."""

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from edge import spool_gaps, spool_open, spool_renew
 from edge.priority import Priority
 from edge.spool_figures import COUNTERS, Backlog, Counters, Outgoing
+from edge.spool_sent import NOTHING_SENT, KeepSent, SentTable
 from edge.spool_settled import Settled
 from edge.spool_table import ROW_BYTES, BatchTable, Row
 from twin.errors import Rejected
@@ -57,6 +58,7 @@ class SpoolFile:
         max_batch: int,
         clock: Callable[[], int],
         priorities: Mapping[int, Priority] = MappingProxyType({}),
+        keep_sent: KeepSent = NOTHING_SENT,
     ) -> None:
         self._schema = schema
         self._priorities = priorities
@@ -70,6 +72,7 @@ class SpoolFile:
         self.epoch: str = meta["epoch"]
         self.counters = Counters(**{name: meta.get(name, 0) for name in COUNTERS})
         self._batches = BatchTable(self._connection)
+        self._sent = SentTable(self._connection, keep_sent)
         self.salvaged_ns = 0  # when a damaged file was moved aside
         with self._transaction():
             self._keep_schema()
@@ -98,6 +101,7 @@ class SpoolFile:
             fresh = self.counters.last_number + 1
             self._keep(work)
             self._make_room(fresh)
+            self._sent.prune(self._clock(), self._max_bytes - self._batches.totals.size)
         self.backlog = self._count()
         if self._settled.due():
             self._move_settled()
@@ -133,7 +137,7 @@ class SpoolFile:
 
     @contextmanager
     def _transaction(self) -> Generator[None, None, None]:
-        epoch, counters, totals = self.epoch, self.counters, self._batches.totals
+        epoch, counters, totals, sent = self.epoch, self.counters, self._batches.totals, self._sent.size
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
@@ -143,7 +147,7 @@ class SpoolFile:
             )
             self._connection.execute("COMMIT")
         except BaseException as error:
-            self.epoch, self.counters, self._batches.totals = epoch, counters, totals
+            self.epoch, self.counters, self._batches.totals, self._sent.size = epoch, counters, totals, sent
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error) and (retryable := spool_open.translated(error)):
@@ -221,13 +225,31 @@ class SpoolFile:
         return Outgoing(number, Lane.HISTORY, self._encode((), (), number, Lane.HISTORY, self._schema.hash))
 
     def _settle(self, receipt: Receipt) -> None:
-        if receipt.epoch != self.epoch:
+        if receipt.epoch != self.epoch or not self._is_of_the_present(receipt):
             return
         if spool_renew.is_ahead(receipt, self.counters.last_number):
             self._renew()
             return
         for low, high in ((1, receipt.high_water), *receipt.above):
-            self._batches.settle(low, min(high, self.counters.last_number))
+            high = min(high, self.counters.last_number)
+            self._sent.take(low, high, self._clock())
+            self._batches.settle(low, high)
+
+    def _is_of_the_present(self, receipt: Receipt) -> bool:
+        """Whether the store that told it is the present one; a newer one than we knew may have been set back."""
+        known = self.counters.incarnation
+        if receipt.incarnation > known:
+            self.counters = replace(self.counters, incarnation=receipt.incarnation)
+            if known:
+                self._rewind(receipt)
+        return receipt.incarnation >= known or receipt.incarnation == 0
+
+    def _rewind(self, receipt: Receipt) -> None:
+        found = self._sent.rewind(receipt, self.counters.last_number)
+        self._batches.totals = self._batches.counted()
+        self._settled.lower(found.first_ns)
+        if gaps := found.gaps([entry.handle for entry in self._schema.entries]):
+            self._insert((), spool_gaps.merge(gaps), Lane.LIVE, self._schema.hash)
 
     def _renew(self) -> None:
         logger.error(
@@ -236,6 +258,7 @@ class SpoolFile:
             self.epoch,
         )
         self.epoch, last_number = spool_renew.renew(self._connection)
+        self._sent.clear()
         self.counters = replace(self.counters, last_number=last_number, history_below=last_number + 1)
         self._batches.totals = self._batches.counted()
 
@@ -287,7 +310,9 @@ class SpoolFile:
             "INSERT OR IGNORE INTO schema VALUES (?, ?)", (self._schema.hash, self._schema.to_json())
         )
         self._connection.execute(
-            "DELETE FROM schema WHERE hash <> ? AND hash NOT IN (SELECT schema_hash FROM batch)", (self._schema.hash,)
+            "DELETE FROM schema WHERE hash <> ?"
+            " AND hash NOT IN (SELECT schema_hash FROM batch UNION SELECT schema_hash FROM sent)",
+            (self._schema.hash,),
         )
 
     def _record(self, salvage: spool_open.Salvage) -> None:

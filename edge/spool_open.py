@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge import spool_sent
 from twin.errors import ConfigError, Retryable
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 _LOCK_TRIES, _LOCK_PAUSE_S = 10, 0.05
 APPLICATION_ID = 0x46515331  # "FQS1"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -31,7 +32,7 @@ _WAITABLE = {
     sqlite3.SQLITE_CANTOPEN,
 }
 
-_TABLES = """
+_TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE remembered (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE schema (hash TEXT PRIMARY KEY, document BLOB NOT NULL);
@@ -53,6 +54,7 @@ CREATE TABLE withdrawn (        -- numbers whose batch was dropped; sent as empt
   first INTEGER PRIMARY KEY,
   last INTEGER NOT NULL
 );
+{spool_sent.TABLES}
 """
 
 
@@ -61,6 +63,12 @@ BEGIN IMMEDIATE;
 ALTER TABLE batch ADD COLUMN priority INTEGER NOT NULL DEFAULT 1;
 CREATE INDEX batch_by_class ON batch (priority, lane, number);
 PRAGMA user_version = 2;
+COMMIT;
+"""
+_FROM_FORMAT_2 = f"""
+BEGIN IMMEDIATE;
+{spool_sent.TABLES}
+PRAGMA user_version = 3;
 COMMIT;
 """
 
@@ -141,9 +149,10 @@ def _begin(connection: sqlite3.Connection, node: str) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Format 1 knew no classes: what waits there is of normal priority."""
-    if connection.execute("PRAGMA user_version").fetchone()[0] == 1:
-        connection.executescript(_FROM_FORMAT_1)
+    """Format 1 knew no classes: what waits there is of normal priority. Format 2 kept nothing behind its receipt."""
+    for version, script in ((1, _FROM_FORMAT_1), (2, _FROM_FORMAT_2)):
+        if connection.execute("PRAGMA user_version").fetchone()[0] == version:
+            connection.executescript(script)
 
 
 def _require_node(connection: sqlite3.Connection, path: Path, node: str) -> None:

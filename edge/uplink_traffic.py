@@ -122,7 +122,10 @@ class Receipts:
         self._came = asyncio.Event()
 
     def put(self, receipt: Receipt) -> None:
-        """One more."""
+        """One more; of a former life of the store (a broker keeps them) it says nothing."""
+        newest = max([self._spool.incarnation(), *(one.incarnation for one in self._told)])
+        if 0 < receipt.incarnation < newest:
+            return
         self._told.append(receipt)
         self._came.set()
 

@@ -13,7 +13,7 @@ from tests.benchmark.record import Result
 from tests.benchmark.recordings import Floats, f1_far_mar, read
 from twin.detect.multivariate import Bank
 from twin.detect.multivariate_fit import fit_bank
-from twin.monitor.asset_banks import OFF_FRAMES, ON_FRAMES
+from twin.monitor.spells import OFF_FRAMES, ON_FRAMES
 
 TRAIN, WINDOW_S = 400, 60.0
 SENSORS = slice(2, 10)

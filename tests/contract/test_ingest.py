@@ -21,6 +21,7 @@ from twin.ingest.receive import run_ingest
 from twin.plant.load import load_plant
 from twin.samples import Committed
 from twin.store.connect import Store, open_store
+from twin.store.incarnation import set_back
 from twin.wire import topic
 from twin.wire.batch import encode
 from twin.wire.mqtt import BrokerSettings, Client, connect
@@ -227,8 +228,21 @@ async def test_batches_without_a_number_are_stored_once_by_key_and_get_no_receip
         await until(lambda: ingest.counters.batches == 2)
         assert ingest.values() == [1.0, 2.0]
         await client.publish(topic.data(NODE), batch(1), qos=1)
-        assert await receipt_for(client, 1) == Receipt(EPOCH, 1)
+        first = await receipt_for(client, 1)
+        assert (first.high_water, first.above) == (1, ())
     assert len(await stored(store, "SELECT * FROM sample")) == 3
+
+
+async def test_after_a_restore_every_node_is_told_at_once_what_the_store_has(broker, store, client):
+    ids = await register(store)
+    await publish_schema(client)
+    async with ingesting(broker, store, ids):
+        await client.publish(topic.data(NODE), batch(1), qos=1)
+        before = await receipt_for(client, 1)
+    await set_back(store.database)
+    async with ingesting(broker, store, ids):
+        after = await receipt_for(client, 1)
+        assert (after.high_water, after.incarnation > before.incarnation > 0) == (1, True)
 
 
 async def test_texts_are_stored_and_handed_on(broker, store, client):

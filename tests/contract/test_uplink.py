@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge.spool import Spool, open_spool
+from edge.spool_sent import KeepSent
 from edge.uplink import run_uplink
 from edge.uplink_settings import UplinkSettings
 from tests.servers import Broker, amqtt, mosquitto
@@ -42,6 +43,7 @@ class Store:
 
     def __init__(self, spool: Spool) -> None:
         self.epoch = spool.epoch
+        self.incarnation = 1
         self.committed: dict[int, list[Reading]] = {}
         self.arrived: list[tuple[int, Lane]] = []  # with doubles
         self.schemas: list[Message] = []
@@ -75,7 +77,7 @@ class Store:
                 ranges[-1] = (ranges[-1][0], number)
             else:
                 ranges.append((number, number))
-        return Receipt(self.epoch, ranges[0][1], tuple(ranges[1:]))
+        return Receipt(self.epoch, ranges[0][1], tuple(ranges[1:]), self.incarnation)
 
     def readings(self) -> list[Reading]:
         return sorted(one for batch in self.committed.values() for one in batch)
@@ -130,6 +132,32 @@ async def test_what_is_kept_arrives_and_leaves_the_spool_on_its_receipt(broker: 
         assert {lane for _, lane in store.arrived} == {Lane.LIVE}
         assert NodeSchema.from_json(store.schemas[0].payload) == SCHEMA
         assert store.schemas[0].topic == topic.schema(NODE, SCHEMA.hash)
+
+
+async def test_a_store_that_was_set_back_gets_again_what_the_spool_has_kept(broker: Broker, tmp_path: Path):
+    async with spool_at(tmp_path, keep_sent=KeepSent(1 << 60, 1_000_000)) as spool:
+        store = Store(spool)
+        async with running(store.run(address(broker)), uplink(spool, address(broker))):
+            await until(lambda: store.health, "health")
+            kept = await keep(spool, 20)
+            await until(lambda: spool.backlog().batches == 0 and store.client, "empty spool")
+            before = store.receipt()
+            for number in (*range(8, 12), *range(15, 21)):
+                del store.committed[number]
+            store.incarnation = 2
+            await store.client.publish(topic.receipt(NODE), store.receipt().to_json(), qos=1, retain=True)
+            await until(lambda: len(store.committed) == 20 and spool.backlog().batches == 0, "all batches again")
+            store.receipts = False
+            kept += await keep(spool, 1, start=20)
+            await store.client.publish(topic.receipt(NODE), Receipt(spool.epoch, 21).to_json(), qos=1)
+            await until(lambda: spool.backlog().batches == 0, "receipt of an older twin")
+            await keep(spool, 1, start=21)
+            late = Receipt(spool.epoch, 22, (), before.incarnation)  # of the former life: it says nothing any more
+            await store.client.publish(topic.receipt(NODE), late.to_json(), qos=1, retain=True)
+            await until(lambda: store.arrived.count((22, Lane.LIVE)) > 1, "batch 22 again")
+            assert spool.backlog().batches == 1
+        assert store.readings() == sorted([*kept[:400]])
+        assert {lane for number, lane in store.arrived[20:] if number < 21} == {Lane.HISTORY}
 
 
 async def test_a_batch_without_a_receipt_is_sent_again_though_the_broker_acknowledged_it(

@@ -201,6 +201,13 @@ class Plant:
         """Let the plant work."""
         await asyncio.sleep(count)
 
+    def stored(self) -> int:
+        """Samples of this plant in the store."""
+        with psycopg.connect(self.chain.dsn) as connection:
+            query = "SELECT count(*) FROM sample s JOIN batch b ON b.seq = s.batch WHERE b.node = %s"
+            ((count,),) = connection.execute(query, (f"edge-{self.name}",)).fetchall()
+        return int(count)
+
     def open_gaps(self) -> int:
         """Gaps that history may still fill."""
         with psycopg.connect(self.chain.dsn) as connection:

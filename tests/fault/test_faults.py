@@ -22,7 +22,10 @@ from edge.sources.opcua_trust import TrustFolder
 from tests.contract.opcua_certificates import certify
 from tests.fault.chain import Account, Chain, Plant, chain
 from tests.fault.outage import DAYS, MESSAGES, Outage
+from tests.servers import postgres
 from tests.waiting import until
+from twin.store.backup import back_up, restore
+from twin.wire.reading import GapCause
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 HISTORY = ("--history",)
@@ -180,6 +183,36 @@ async def test_run_killed_while_another_stands_by(plant: Callable[..., Plant]) -
             batches = "SELECT count(*) - count(DISTINCT (node, epoch, number)) FROM batch WHERE number > 0"
             raised = "SELECT count(*) - count(DISTINCT (alarm, occurrence)) FROM alarm_transition WHERE what = 'raised'"
             assert [connection.execute(query).fetchone() for query in (batches, raised)] == [(0,), (0,)]
+
+
+async def test_store_restored_from_a_backup() -> None:
+    """The backup is taken while data comes; what came after it, receipts and all, only the spool has."""
+    fault = "everything is killed; the store is restored from a backup into an empty cluster"
+    with chain() as whole, postgres() as other:
+        async with judged(Plant(whole, "restored"), fault) as made:
+            file = whole.folder / "store.dump"
+            await asyncio.to_thread(back_up, whole.dsn, file, _silent)
+            await made.seconds(3)
+            await made.flows()
+            receipted = made.stored()
+            for name in list(whole.processes):
+                whole.end(name, signal.SIGKILL)
+            whole.dsn = other.dsn
+            await restore(whole.dsn, file, _silent)
+            assert made.stored() < receipted - 100
+            whole.run()
+            made.start_agent()
+            await made.flows(90)
+        assert "batches that it had go again" in (whole.folder / f"{made.agent}.log").read_text()
+        with psycopg.connect(
+            whole.dsn
+        ) as connection:  # in the ledger is only what nobody read while the agent was dead
+            causes = connection.execute("SELECT DISTINCT cause FROM gap").fetchall()
+        assert (GapCause.SPOOL_DROP,) not in causes
+
+
+def _silent(_share: float) -> None:
+    """A progress that nobody looks at."""
 
 
 async def test_messages_doubled_and_reordered(plant: Callable[..., Plant]) -> None:

@@ -206,7 +206,7 @@ def test_receipts_survive_the_wire(high_water: int, steps: list[tuple[int, int]]
     for gap, length in steps:
         above.append((end + gap, end + gap + length))
         end += gap + length
-    receipt = Receipt(EPOCH, high_water, tuple(above))
+    receipt = Receipt(EPOCH, high_water, tuple(above), high_water // 3)
     (metric,) = decode(encode(Payload((committed(receipt, T0),), T0))).metrics
     assert metric.name == COMMITTED
     assert receipt_of(metric) == receipt

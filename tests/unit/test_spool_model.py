@@ -1,5 +1,6 @@
-"""The spool's file against a model: whatever the order of keeping, sending, receipts, drops and restarts."""
+"""The spool's file against a model: whatever the order of keeping, sending, receipts, drops, restarts and set-backs."""
 
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -11,12 +12,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from edge.priority import Priority
 from edge.spool_file import SpoolFile, Work
+from edge.spool_sent import NOTHING_SENT, KeepSent
 from twin.wire.batch import WireColumns, decode
 from twin.wire.reading import Gap, GapCause, Lane, Reading
 from twin.wire.receipt import Receipt
 from twin.wire.schema import NodeSchema, SchemaEntry
 
 SCHEMA = NodeSchema("model", tuple(SchemaEntry(i, f"site/line/unit/s{i}", "measurement", "") for i in range(20)))
+FOR_EVER_NS = 1 << 60
+KEEPS = [
+    NOTHING_SENT,
+    KeepSent(FOR_EVER_NS, 2_000),
+    KeepSent(3_000_000_000, 1_000_000),
+    KeepSent(FOR_EVER_NS, 1_000_000),
+]
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 NOTHING: frozenset[int] = frozenset()
 PRIORITIES = {
     **dict.fromkeys(range(0, 20, 3), Priority.LOW),
@@ -29,17 +39,22 @@ class SpoolModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
         self.kept: set[Reading] = set()
-        self.delivered: set[Reading] = set()
-        self.told: set[Gap] = set()  # gaps in settled batches: the store knows them
+        self.stored: dict[int, WireColumns] = {}  # settled batches
+        self.lost: set[Reading] = set()  # that the store had, before it was set back, and the spool no longer
+        self.incarnation = 1
         self.given: set[Gap] = set()
-        self.settled: set[int] = set()
         self.live_from = 1
         self.clock_ns = 1_000_000_000
 
-    @initialize(max_bytes=st.sampled_from([1_000, 4_000, 1_000_000]), priorities=st.sampled_from([{}, PRIORITIES]))
-    def open(self, max_bytes: int, priorities: dict[int, Priority]) -> None:
+    @initialize(
+        max_bytes=st.sampled_from([1_000, 4_000, 1_000_000]),
+        priorities=st.sampled_from([{}, PRIORITIES]),
+        keep_sent=st.sampled_from(KEEPS),
+    )
+    def open(self, max_bytes: int, priorities: dict[int, Priority], keep_sent: KeepSent) -> None:
+        self.keep_sent = keep_sent
         self.max_bytes = max_bytes
         self.priorities = priorities
         self.file = self.opened()
@@ -54,7 +69,16 @@ class SpoolModel(RuleBasedStateMachine):
             max_batch=40,
             clock=lambda: self.clock_ns,
             priorities=self.priorities,
+            keep_sent=self.keep_sent,
         )
+
+    @property
+    def settled(self) -> set[int]:
+        return set(self.stored)
+
+    @property
+    def delivered(self) -> set[Reading]:
+        return {one for columns in self.stored.values() for one in columns.readings()}
 
     def teardown(self) -> None:
         self.file.close()
@@ -105,11 +129,33 @@ class SpoolModel(RuleBasedStateMachine):
         waiting = {**self.waiting(Lane.LIVE), **self.waiting(Lane.HISTORY)}
         numbers = sorted(waiting)
         chosen = set(numbers[:low]) | {numbers[at] for at in pick if at < len(numbers)}
-        self.settled |= chosen
-        for number in chosen:
-            self.delivered.update(waiting[number].readings())
-            self.told.update(waiting[number].gaps)
-        self.file.commit(Work(receipt=receipt(self.epoch, self.settled)))
+        self.stored |= {number: waiting[number] for number in chosen}
+        self.file.commit(Work(receipt=self.receipt()))
+
+    @rule(pick=st.sets(st.integers(0, 30), max_size=10))
+    def set_the_store_back(self, pick: set[int]) -> None:
+        """It has no more than some of what it had; what the spool has kept waits again."""
+        if not self.stored:
+            return
+        gone = sorted(set(self.stored) - {number for at, number in enumerate(sorted(self.stored)) if at not in pick})
+        before = {number: self.stored.pop(number) for number in gone}
+        self.incarnation += 1
+        self.file.commit(Work(receipt=self.receipt()))
+        waiting = self.waiting(Lane.HISTORY)
+        for number, columns in before.items():
+            if waiting[number].readings() != columns.readings():
+                assert not waiting[number].readings()
+                assert self.keep_sent != KEEPS[-1] or self.max_bytes < 1_000_000  # all of it was kept
+                self.lost.update(columns.readings())
+
+    @rule()
+    def hear_of_a_former_life_of_the_store(self) -> None:
+        everything = set(range(1, self.file.counters.last_number + 1))
+        if self.incarnation > 1:
+            self.file.commit(Work(receipt=receipt(self.epoch, everything, self.incarnation - 1)))
+
+    def receipt(self) -> Receipt:
+        return receipt(self.epoch, set(self.stored), self.incarnation)
 
     @rule()
     def hear_of_another_epoch(self) -> None:
@@ -149,12 +195,13 @@ class SpoolModel(RuleBasedStateMachine):
     def check_readings(self, batches: list[WireColumns]) -> None:
         """Every reading waits once, or is delivered, or lies in a gap that waits or is told."""
         rows = [one for columns in batches for one in columns.readings()]
-        gaps = self.told.union(*(columns.gaps for columns in batches))
-        dropped = self.kept - self.delivered - set(rows)
+        gaps = {gap for columns in (*self.stored.values(), *batches) for gap in columns.gaps}
+        delivered = self.delivered
+        dropped = self.kept - delivered - set(rows)
         assert len(rows) == len(set(rows)) == self.file.backlog.readings
-        assert set(rows) <= self.kept - self.delivered
-        assert len(dropped) == self.file.counters.dropped_readings
-        classes = Counter(self.priorities.get(one.handle, Priority.NORMAL) for one in dropped)
+        assert set(rows) <= self.kept - delivered
+        assert len(dropped - self.lost) == self.file.counters.dropped_readings
+        classes = Counter(self.priorities.get(one.handle, Priority.NORMAL) for one in dropped - self.lost)
         assert +Counter(self.dropped_by_class()) == classes
         for one in dropped:
             assert any(one.handle in gap.handles and gap.from_ns <= one.source_ns < gap.to_ns for gap in gaps)
@@ -162,7 +209,7 @@ class SpoolModel(RuleBasedStateMachine):
             assert any(set(gap.handles) <= set(g.handles) and g.from_ns <= gap.from_ns < g.to_ns for g in gaps)
 
 
-def receipt(epoch: str, numbers: set[int]) -> Receipt:
+def receipt(epoch: str, numbers: set[int], incarnation: int) -> Receipt:
     ranges: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if ranges and ranges[-1][1] == number - 1:
@@ -170,8 +217,8 @@ def receipt(epoch: str, numbers: set[int]) -> Receipt:
         else:
             ranges.append((number, number))
     if ranges and ranges[0][0] == 1:
-        return Receipt(epoch, ranges[0][1], tuple(ranges[1:]))
-    return Receipt(epoch, 0, tuple(ranges))
+        return Receipt(epoch, ranges[0][1], tuple(ranges[1:]), incarnation)
+    return Receipt(epoch, 0, tuple(ranges), incarnation)
 
 
 TestSpoolModel = SpoolModel.TestCase

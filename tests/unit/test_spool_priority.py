@@ -117,7 +117,7 @@ async def test_a_spool_of_format_1_is_taken_over_as_it_is(tmp_path: Path):
     async with opened(path) as spool:
         assert spool.drops().low > 0
     with sqlite3.connect(path) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (FORMAT,) == (2,)
+        assert database.execute("PRAGMA user_version").fetchone() == (FORMAT,) == (3,)
     database.close()
 
 
@@ -141,10 +141,10 @@ async def test_a_spool_of_a_newer_program_is_refused(tmp_path: Path):
     async with opened(tmp_path / "s.db"):
         pass
     database = sqlite3.connect(tmp_path / "s.db")
-    database.execute("PRAGMA user_version = 3")
+    database.execute("PRAGMA user_version = 4")
     database.close()
     from twin.errors import ConfigError
 
-    with pytest.raises(ConfigError, match="format 3"):
+    with pytest.raises(ConfigError, match="format 4"):
         async with opened(tmp_path / "s.db"):
             pass

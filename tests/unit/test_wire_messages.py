@@ -83,8 +83,8 @@ def test_a_receipt_covers_exactly_the_committed_numbers(numbers):
                 above[-1] = above[-1][0], number
             else:
                 above.append((number, number))
-    receipt = Receipt.from_json(Receipt(EPOCH, high, tuple(above)).to_json())
-    assert receipt == Receipt(EPOCH, high, tuple(above))
+    receipt = Receipt.from_json(Receipt(EPOCH, high, tuple(above), high * 7).to_json())
+    assert receipt == Receipt(EPOCH, high, tuple(above), high * 7)
     assert {number for number in range(-2, 70) if receipt.covers(number)} == numbers
 
 
@@ -105,12 +105,20 @@ def test_a_receipt_covers_exactly_the_committed_numbers(numbers):
         {"above": [[6]]},
         {"above": [[6, "7"]]},
         {"above": 7},
+        {"incarnation": -1},
+        {"incarnation": "7"},
     ],
 )
 def test_a_receipt_that_is_none_is_rejected(change):
     good = Receipt(EPOCH, 3, ((5, 6), (8, 9)))
     with pytest.raises(Rejected):
         Receipt.from_json(json.dumps({**json.loads(good.to_json()), **change}).encode())
+
+
+def test_a_receipt_of_a_twin_that_tells_no_incarnation_is_read():
+    document = json.loads(Receipt(EPOCH, 3).to_json())
+    del document["incarnation"]
+    assert Receipt.from_json(json.dumps(document).encode()) == Receipt(EPOCH, 3, (), 0)
 
 
 def test_delays_double_up_to_the_limit_with_jitter_and_start_again_after_a_success():

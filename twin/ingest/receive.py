@@ -66,11 +66,15 @@ async def run_ingest(
     counters = counters or Counters()
     schemas = Schemas(signal_ids, plant)
     outbox = Outbox(on_health)
-    receipts = Receipts(await _load(store, schemas))
+    known = await _load(store, schemas)
+    receipts = Receipts((node, receipt) for node, receipt in known if not NODE_NAME.fullmatch(node))
 
     def on_receipt(node: str, receipt: Receipt) -> None:
         (outbox.receipt if NODE_NAME.fullmatch(node) else receipts.add)(node, receipt)
 
+    for node, receipt in known:  # told again: the store may have been set back meanwhile
+        if NODE_NAME.fullmatch(node):
+            outbox.receipt(node, receipt)
     committer = Committer(store, on_receipt, on_committed, counters, after_seq=after_seq)
     receiver = Receiver(committer, schemas, outbox, counters, clock)
     async with asyncio.TaskGroup() as tasks:
@@ -196,13 +200,13 @@ class Receiver:
 
 
 async def _load(store: IngestStore, schemas: Schemas) -> list[tuple[str, Receipt]]:
-    """Schemas to their place; the receipts of nodes that are not ours come back."""
+    """Schemas to their place; the receipts of all nodes come back."""
     backoff = Backoff()
     while True:
         try:
             for schema in await store.nodes.schemas():
                 schemas.add(schema)
-            return [(node, receipt) for node, receipt in await store.nodes.receipts() if not NODE_NAME.fullmatch(node)]
+            return await store.nodes.receipts()
         except Retryable as error:
             if backoff.fresh:
                 logger.warning("the store is away: %s", error)

@@ -17,6 +17,7 @@ from twin.ingest.admit import Admitted
 from twin.samples import Committed, SampleBatch
 from twin.store.binary import HEADER, TRAILER, int_array, time_array
 from twin.store.database import Connection, the_row
+from twin.store.incarnation import current
 from twin.store.queries import load_queries
 from twin.store.rows import Rows, collect, divide, emptied, has_key
 from twin.store.text_rows import add_texts, printable
@@ -192,20 +193,21 @@ async def _receipts(
     for item in fresh:
         if item.batch.number:
             numbers[_epoch(item.batch)].append(item.batch.number)
-    receipts = {epoch: to_receipt(epoch[1], committed) for epoch, committed in known.items()}
+    incarnation = await current(connection)
+    receipts = {epoch: to_receipt(epoch[1], committed, incarnation) for epoch, committed in known.items()}
     for (node, epoch), new in sorted(numbers.items()):
         values = {"node": node, "epoch": epoch, "numbers": _multirange(new)}
         (committed,) = await the_row(connection, _QUERIES["add_numbers"], values)
-        receipts[node, epoch] = to_receipt(epoch, committed)
+        receipts[node, epoch] = to_receipt(epoch, committed, incarnation)
     return receipts
 
 
-def to_receipt(epoch: str, committed: "Multirange[int]") -> Receipt:
+def to_receipt(epoch: str, committed: "Multirange[int]", incarnation: int) -> Receipt:
     """The receipt that says the same as the committed numbers."""
     ranges = [(one.lower or 0, (one.upper or 0) - 1) for one in committed]
     if ranges and ranges[0][0] <= 1:
-        return Receipt(epoch, ranges[0][1], tuple(ranges[1:]))
-    return Receipt(epoch, 0, tuple(ranges))
+        return Receipt(epoch, ranges[0][1], tuple(ranges[1:]), incarnation)
+    return Receipt(epoch, 0, tuple(ranges), incarnation)
 
 
 def _multirange(numbers: Sequence[int]) -> str:

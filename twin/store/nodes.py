@@ -2,6 +2,7 @@
 
 from twin.store.commit import to_receipt
 from twin.store.database import Database
+from twin.store.incarnation import current
 from twin.store.queries import load_queries
 from twin.wire.receipt import Receipt
 from twin.wire.schema import NodeSchema
@@ -35,7 +36,8 @@ class Nodes:
         return [NodeSchema.from_json(document) for (document,) in rows]
 
     async def receipts(self) -> list[tuple[str, Receipt]]:
-        """(node, receipt) of every epoch: to publish again what a broker may have forgotten."""
+        """(node, receipt) of every epoch, the newest of a node last: what is published again at every start."""
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_QUERIES["receipts"])).fetchall()
-        return [(node, to_receipt(epoch, committed)) for node, epoch, committed in rows]
+            incarnation = await current(connection)
+        return [(node, to_receipt(epoch, committed, incarnation)) for node, epoch, committed in rows]

@@ -1,6 +1,7 @@
 """Hop *commit*, the way back: what the store has of a node. Published after COMMIT, cumulative, retained.
 
-In: the committed numbers of one epoch. Out: JSON; and back, or `Rejected`.
+In: the committed numbers of one epoch. Out: JSON; and back, or `Rejected`. A store that was set back (restored from a
+backup, or a standby that took over) is another incarnation: its receipts replace those of the former, and may say less.
 """
 
 import json
@@ -24,6 +25,7 @@ class Receipt:
     epoch: str  # 32 hex digits
     high_water: int  # 0 = none
     above: tuple[tuple[int, int], ...] = ()  # inclusive, ascending, not touching
+    incarnation: int = 0  # of the store, ever greater; 0: a twin that does not tell
 
     def covers(self, number: int) -> bool:
         """True when that batch is in the store."""
@@ -35,7 +37,13 @@ class Receipt:
     def to_json(self) -> bytes:
         """The message."""
         above = [list(pair) for pair in self.above]
-        document = {"format": FORMAT, "epoch": self.epoch, "high_water": self.high_water, "above": above}
+        document = {
+            "format": FORMAT,
+            "epoch": self.epoch,
+            "high_water": self.high_water,
+            "above": above,
+            "incarnation": self.incarnation,
+        }
         return json.dumps(document, separators=(",", ":")).encode("ascii")
 
     @classmethod
@@ -49,7 +57,8 @@ class Receipt:
             raise Rejected("malformed", f"a receipt of {len(data)} bytes is not allowed")
         try:
             document: Any = json.loads(data)
-            receipt = cls(document["epoch"], document["high_water"], tuple(_pair(*pair) for pair in document["above"]))
+            above = tuple(_pair(*pair) for pair in document["above"])
+            receipt = cls(document["epoch"], document["high_water"], above, document.get("incarnation", 0))
             if document["format"] != FORMAT or not _EPOCH.fullmatch(receipt.epoch) or not _ascending(receipt):
                 raise ValueError("another format, a bad epoch, or ranges that do not ascend")
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -63,7 +72,7 @@ def _pair(first: int, last: int) -> tuple[int, int]:
 
 def _ascending(receipt: Receipt) -> bool:
     """Every range begins at least two above the end of the one before and is not empty."""
-    bounds = [0, receipt.high_water, *(bound for pair in receipt.above for bound in pair)]
+    bounds = [0, receipt.incarnation, receipt.high_water, *(bound for pair in receipt.above for bound in pair)]
     if not all(type(bound) is int and 0 <= bound <= MOST_NUMBER for bound in bounds):
         return False
     ends = [receipt.high_water, *(last for _, last in receipt.above)]

@@ -18,7 +18,8 @@ from twin.wire.sparkplug import DataSet, DataType, Metric, Property, PropertySet
 
 EPOCH = "Twin/Epoch"  # UUID, in the birth: of the spool that numbers the batches
 BATCH = "Twin/Batch"  # UInt64: the number; is_historical says that the batch is of the history lane
-COMMITTED = "Twin/Committed"  # UInt64, writable: all up to there is stored; property `above`: ranges beyond
+# UInt64, writable: all up to there is stored; properties `above`: ranges beyond, `incarnation`: of the store
+COMMITTED = "Twin/Committed"
 GAPS = "Twin/Gaps"  # DataSet: intervals that nobody has read
 NAMES = frozenset({EPOCH, BATCH, COMMITTED, GAPS})
 SUB_MS = "Twin/ns"  # property of a value: nanoseconds behind its timestamp, which counts milliseconds
@@ -65,6 +66,8 @@ def committed(receipt: Receipt, now_ms: int) -> Metric:
     if receipt.above:
         ranges = " ".join(f"{first}-{last}" for first, last in receipt.above)
         properties["above"] = Property(ranges, DataType.STRING)
+    if receipt.incarnation:
+        properties["incarnation"] = Property(receipt.incarnation, DataType.UINT64)
     return Metric(COMMITTED, receipt.high_water, DataType.UINT64, now_ms, properties=properties)
 
 
@@ -75,7 +78,7 @@ def receipt_of(metric: Metric) -> Receipt:
         Rejected: 'malformed'; also without the epoch, since the number could be of another spool.
     """
     above = metric.properties.get("above")
-    told = metric.properties.get("epoch")
+    told, life = metric.properties.get("epoch"), metric.properties.get("incarnation")
     ranges = above.value if above is not None and isinstance(above.value, str) else ""
     pairs = [_RANGE.fullmatch(word) for word in ranges.split()]
     document = {
@@ -83,6 +86,7 @@ def receipt_of(metric: Metric) -> Receipt:
         "epoch": told.value if told is not None and isinstance(told.value, str) else "",
         "high_water": metric.value if isinstance(metric.value, int) else None,
         "above": [[int(pair[1]), int(pair[2])] if pair else None for pair in pairs],
+        "incarnation": life.value if life is not None and isinstance(life.value, int) else 0,
     }
     return Receipt.from_json(json.dumps(document).encode("ascii"))
 

@@ -9,7 +9,7 @@ SELECT node, replace(epoch::text, '-', ''), committed
 -- add_numbers: more committed numbers of one epoch, and all of them back
 INSERT INTO node_epoch AS known (node, epoch, committed)
 VALUES (%(node)s, %(epoch)s::uuid, %(numbers)s::int8multirange)
-    ON CONFLICT (node, epoch) DO UPDATE SET committed = known.committed + EXCLUDED.committed
+    ON CONFLICT (node, epoch) DO UPDATE SET committed = known.committed + EXCLUDED.committed, changed_at = now()
 RETURNING committed;
 
 -- next_seqs: as many batch numbers as asked for

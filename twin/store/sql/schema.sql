@@ -219,6 +219,13 @@ CREATE TABLE public.gateway (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.incarnation (
+    one boolean DEFAULT true NOT NULL,
+    number bigint NOT NULL,
+    server text NOT NULL,
+    CONSTRAINT incarnation_one_check CHECK (one)
+);
+
 CREATE TABLE public.job (
     name text NOT NULL,
     started_at timestamp with time zone NOT NULL,
@@ -361,7 +368,8 @@ CREATE TABLE public.model (
 CREATE TABLE public.node_epoch (
     node text NOT NULL,
     epoch uuid NOT NULL,
-    committed int8multirange DEFAULT '{}'::int8multirange NOT NULL
+    committed int8multirange DEFAULT '{}'::int8multirange NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE public.node_schema (
@@ -664,6 +672,9 @@ ALTER TABLE ONLY public.gap
 
 ALTER TABLE ONLY public.gateway
     ADD CONSTRAINT gateway_pkey PRIMARY KEY (node);
+
+ALTER TABLE ONLY public.incarnation
+    ADD CONSTRAINT incarnation_pkey PRIMARY KEY (one);
 
 ALTER TABLE ONLY public.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (name);
