@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import ProblemError
 from api.metrics import Metrics
 from api.settings import ApiSettings
+from twin.traces import span
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -72,6 +73,11 @@ class Guard:
         return foreign(headers).response(scope["path"])
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with span(scope["method"]) as tell:
+            status, route = await self._answered(scope, receive, send)
+            tell(f"{scope['method']} {route}", {"http.response.status_code": status, "http.route": route})
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> tuple[int, str]:
         started_s = time.perf_counter()
         status: int = 500
 
@@ -93,6 +99,7 @@ class Guard:
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if route != "none" else "any"  # no label from what anybody may invent
             self._metrics.requests.labels(method, route, str(status)).observe(time.perf_counter() - started_s)
+        return status, route
 
 
 def request_id(scope: Scope) -> str:

@@ -9,7 +9,7 @@ lock() { # lock FILE ARGUMENT…
         --no-emit-index-url --no-emit-find-links pyproject.toml "$@" --output-file "$out"
 }
 lock edge.lock --extra edge
-lock run.lock --extra twin --extra api
+lock run.lock --extra twin --extra api --extra traces
 lock demo.lock --extra demo --group build --group page
 lock dev.lock --extra demo --group dev
 lock bench.lock --extra demo --group dev --group bench

@@ -29,4 +29,5 @@ if __name__ == "__main__":
         install(ROOT / "tests" / "peers" / peers)
     install_python("peers")
     if "bench" in sys.argv[1:]:
+        install(ROOT / "tests" / "peers" / "load")
         install_python("thingsboard")

@@ -118,7 +118,8 @@ async def test_periods_and_levels_add_up_to_the_same_sums(store, simulated):
 async def test_whatever_comes_late_the_buckets_are_as_if_it_had_come_in_time(store, simulated):
     ids = await store.plants.register(DEMO_PLANT)
     late = [one for one in simulated.rows if START_NS + 20 * 60 * S < one[1] < START_NS + 50 * 60 * S]
-    rest = [one for one in simulated.rows if one not in set(late)]
+    withheld = set(late)
+    rest = [one for one in simulated.rows if one not in withheld]
     half = START_NS + 60 * 60 * S
     await commit(store, ids, [one for one in rest if one[1] < half], simulated.texts, 1)
     await turn(store, half)

@@ -7,7 +7,18 @@ from importlib.metadata import distribution
 
 from packaging.requirements import Requirement
 
-HEAVY = ("numpy", "numba", "psycopg", "fastapi", "sklearn", "orjson", "pyarrow", "google.protobuf", "rich")
+HEAVY = (
+    "numpy",
+    "numba",
+    "psycopg",
+    "fastapi",
+    "sklearn",
+    "orjson",
+    "pyarrow",
+    "google.protobuf",
+    "opentelemetry",
+    "rich",
+)
 
 
 def test_the_edge_commands_import_nothing_heavy() -> None:

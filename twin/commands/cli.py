@@ -79,7 +79,8 @@ def run(config: Configuration = TWIN_YAML) -> None:
     from twin.commands.run import run_twin
     from twin.commands.settings import load_twin
 
-    serve(run_twin(load_twin(config)))
+    settings = load_twin(config)
+    serve(run_twin(settings), traces=(settings.traces, "fabriquay-run"))
 
 
 @app.command()
@@ -158,7 +159,8 @@ def api(config: Configuration = TWIN_YAML) -> None:
     from twin.commands.serve_api import serve_api
     from twin.commands.settings import load_twin
 
-    serve(serve_api(load_twin(config)))
+    settings = load_twin(config)
+    serve(serve_api(settings), traces=(settings.traces, "fabriquay-api"))
 
 
 @app.command()

@@ -11,12 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from twin.traces import TracesSettings, install
+
 Configuration = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 TWIN_YAML = Path("configs/twin.yaml")
 
 
-def serve(process: Coroutine[Any, Any, None]) -> None:
-    """Run a process until SIGINT or SIGTERM; shutdown is cancellation."""
+def serve(process: Coroutine[Any, Any, None], traces: tuple[TracesSettings | None, str] = (None, "")) -> None:
+    """Run a process until SIGINT or SIGTERM; shutdown is cancellation. With traces: where to, and as which service."""
 
     async def until_signal() -> None:
         task = asyncio.ensure_future(process)
@@ -25,7 +27,11 @@ def serve(process: Coroutine[Any, Any, None]) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    asyncio.run(until_signal())
+    end_traces = install(*traces)
+    try:
+        asyncio.run(until_signal())
+    finally:
+        end_traces()
 
 
 def quiet() -> None:

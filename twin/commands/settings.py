@@ -13,6 +13,7 @@ from twin.learn.store_settings import StoreSettings
 from twin.notify.settings import NotifySettings
 from twin.settings import Document, Secret, Settings
 from twin.state.alarm_policy import AlarmPolicy
+from twin.traces import TracesSettings
 from twin.wire.mqtt import BrokerSettings
 
 
@@ -48,6 +49,7 @@ class TwinSettings(Settings):
     store: StoreSettings = StoreSettings()
     opcua: NorthboundSettings = NorthboundSettings()  # of `twin opcua`
     sparkplug: SparkplugSettings | None = None  # null: Sparkplug nodes are not heard
+    traces: TracesSettings | None = None  # null: none are made
 
 
 def load_twin(path: Path) -> TwinSettings:

@@ -196,5 +196,6 @@ def _naive_error(errors: Array) -> Array:
 
 
 def _apart(panel: Panel) -> int:
-    """Origins that are no further apart than this share slots."""
-    return -(-panel.horizon // panel.seasons[0]) if panel.seasons else panel.horizon
+    """Origins that are no further apart than this share slots; never so many that one has no others to be judged by."""
+    shared = -(-panel.horizon // panel.seasons[0]) if panel.seasons else panel.horizon
+    return min(shared, WINDOWS // 3)

@@ -16,6 +16,7 @@ from twin.errors import Rejected, Retryable
 from twin.ingest.admit import Admitted, Rejection, refused
 from twin.ingest.ports import Counters, IngestStore, OnCommitted
 from twin.samples import Committed
+from twin.traces import span
 from twin.wire.backoff import Backoff
 from twin.wire.receipt import Receipt
 from twin.wire.schema import NodeSchema
@@ -129,7 +130,8 @@ class Committer:
             return []
         began_s = time.perf_counter()
         try:
-            return await self._store.samples.commit(group)
+            with span("ingest commit", {"batches": len(group), "rows": sum(len(one.batch) for one in group)}):
+                return await self._store.samples.commit(group)
         except Rejected as error:
             if len(group) > 1:  # one of them is at fault: find out which
                 return [one for item in group for one in await self._commit([item])]

@@ -32,6 +32,7 @@ from twin.state.freshness import GatewayStatus, gateway_status
 from twin.state.gateway import gateway_problems
 from twin.state.model import AssetState, Finding, Health, Transition
 from twin.state.view import view
+from twin.traces import span
 from twin.wire import topic
 
 _log = logging.getLogger(__name__)
@@ -229,6 +230,11 @@ class Monitor:
 
     async def _settle(self, batches: Sequence[tuple[int, SampleBatch]]) -> None:
         """Judge batches and keep what they brought; no snapshot is taken in between."""
+        with span("monitor fold", {"batches": len(batches)}) as tell:
+            found, changed = await self._judge_all(batches)
+            tell("monitor fold", {"findings": found, "transitions": changed})
+
+    async def _judge_all(self, batches: Sequence[tuple[int, SampleBatch]]) -> tuple[int, int]:
         async with self._unsettled:
             findings: list[Finding] = []
             transitions: list[Transition] = []
@@ -246,6 +252,7 @@ class Monitor:
                 await self._keep(self.engine.state.seq, findings, transitions)
             for one in done:
                 await self.alarms.settle(*one)
+            return len(findings), len(transitions)
 
     async def _push(self, seq: int, batch: SampleBatch) -> Judged:
         async with self._busy:

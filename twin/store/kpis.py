@@ -137,7 +137,8 @@ class KpiBuckets:
         }
         name = "by_part" if by is Period.TOTAL and end_ns - start_ns <= _SHORT_NS else f"by_{by.value}"
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_QUERIES[name], values | span)).fetchall()
+            # Half a million numbers for a year of hours: as text they take longer to write and to read than to add up.
+            rows = await (await connection.execute(_QUERIES[name], values | span, binary=True)).fetchall()
             calls = await _by_group(connection, "calls", asked.cranes, by, span)
             turns = await _by_group(connection, "turns", asked.turning, by, span)
         return [_row(asked, row, calls, turns) for row in rows]
