@@ -71,7 +71,9 @@ def _measure(gateways: int) -> tuple[float, dict[str, float], dict[str, float]]:
         try:
             wait_for(lambda: _rows(server.dsn) >= BATCHES_BEFORE * gateways * SIGNALS, deadline_s=300, what="samples")
             assert server.pid is not None
-            postgres_pids = [server.pid, *(one.pid for one in psutil.Process(server.pid).children())]
+            children = psutil.Process(server.pid).children()
+            lasting = [one.pid for one in children if "autovacuum worker" not in " ".join(one.cmdline())]
+            postgres_pids = [server.pid, *lasting]
             hops = {
                 "broker": [broker.process.pid if broker.process else 0],
                 "twin run": [run.pid],
