@@ -52,12 +52,12 @@ async def live(
                     "live rights": until_rights_change(websocket, parts, permit),
                 }
             )
-    except NoPlaceError as error:
+    except* NoPlaceError as errors:
         parts.metrics.refused.labels("full").inc()
-        await _close(websocket, TRY_AGAIN_LATER, str(error))
-    except RefusedError as error:
-        await _close(websocket, WRONG_MESSAGE, str(error))
-    except WebSocketDisconnect:
+        await _close(websocket, TRY_AGAIN_LATER, str(errors.exceptions[0]))
+    except* RefusedError as errors:
+        await _close(websocket, WRONG_MESSAGE, str(errors.exceptions[0]))
+    except* WebSocketDisconnect:
         pass
 
 

@@ -58,16 +58,16 @@ class _Events(Response):
                         "live rights": until_rights_change(request, self._parts, self._permit),
                     }
                 )
-            await write(b"", more=False)
-        except NoPlaceError as error:
+            if not client.dropped:  # who reads nothing would not take the end either
+                await write(b"", more=False)
+        except* NoPlaceError as errors:
             self._parts.metrics.refused.labels("full").inc()
-            problem = ProblemError(
-                503, "no-live-place", str(error), do="try again later", headers={"Retry-After": AGAIN_S}
-            )
+            why = str(errors.exceptions[0])
+            problem = ProblemError(503, "no-live-place", why, do="try again later", headers={"Retry-After": AGAIN_S})
             await problem.response(scope["path"])(scope, receive, send)
-        except RefusedError as error:
-            await write(format_sse_event(event="refused", data_str=str(error)), more=False)
-        except (ClientDisconnect, OSError):
+        except* RefusedError as errors:
+            await write(format_sse_event(event="refused", data_str=str(errors.exceptions[0])), more=False)
+        except* (ClientDisconnect, OSError):
             pass  # it has gone
 
 
