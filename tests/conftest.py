@@ -1,4 +1,4 @@
-"""What holds for every test: a skipped test is seen, and in CI only a known reason may skip one."""
+"""What holds for every test: a skipped test is seen, and in CI only a known reason may skip one; who runs what."""
 
 import os
 
@@ -41,3 +41,20 @@ def pytest_terminal_summary(terminalreporter):
             write(f"NOT TESTED ({name}): {reason} [{reasons.count(reason)} tests]", yellow=True, bold=True)
     for node, reason in _forbidden():
         write(f"SKIPPED WITHOUT LEAVE: {node}: {reason} (allowed reasons stand in tests/skips.py)", red=True, bold=True)
+
+
+TOGETHER = ("tests/browser", "tests/store")  # one demo, one server of each edition for the whole folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Files go to the workers as these become free, a folder with one dear fixture as a whole."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::", 1)[0]
+            return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+
+    config.option.loadscopereorder = False  # the dear ones come first, not those with the most tests
+    return ByFile(config, log)
