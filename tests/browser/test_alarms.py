@@ -61,6 +61,7 @@ def test_an_operator_acknowledges_with_keys_alone(page: Page, demo: Demo) -> Non
     row = page.locator(f'[data-alarm="{alarm}"]')
     row.get_by_role("button", name="Acknowledge").focus()
     page.keyboard.press("Enter")
+    expect(page.get_by_label("Comment")).to_be_focused()
     page.keyboard.type("looking at it")
     keep_picture(page, "acknowledge")
     page.keyboard.press("Enter")

@@ -235,12 +235,13 @@ async def test_retained_documents_of_a_twin_that_is_long_gone_do_not_look_live(b
         old = datetime(2026, 1, 1, tzinfo=UTC)
         await publish(topic.state(MILL), state_document(MILL, at=old))
         async with running_api(api_settings(broker_port=broker.port, live=QUICK)) as api:
+            await api.connected()
 
             async def silent() -> bool:
                 document = (await api.http.get(f"/v1/assets/{MILL}/state")).json()
                 return document["freshness"]["reason"] == "feed-silent" and document["freshness"]["age_s"] > 3600
 
-            await until(silent, what="aged state")
+            await until(silent, deadline_s=60, what="aged state")
             assert (await api.http.get("/v1/states")).json()["feed"]["heard_at"].startswith("2026-01-01")
 
 

@@ -111,6 +111,7 @@ async def test_an_alarm_reaches_a_mailbox_and_a_webhook_once(store):
         async with notifying(store, settings):
             await alarms(store).gateway(time.time_ns() - 20 * 10**9)
             await until(lambda: bool(mailbox.messages and hook.posts), what="both messages")
+            await all_noted(store, 2)  # what is told and not noted yet is told again
         async with notifying(store, settings):  # a new process knows what was told
             await alarms(store).anomaly(time.time_ns())  # of low priority
             await asyncio.wait([asyncio.ensure_future(all_noted(store, 2))], timeout=5)
