@@ -1,6 +1,6 @@
 // The alarm list: what needs somebody, where, since when and why; operators act on it with a reason; who they are, the log-in says.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { alarms, now, plant } from "./live";
 import { Floods, Report } from "./floods";
 import { clock, number, since } from "./format";
@@ -134,7 +134,7 @@ function Act({ alarm, action, done }: { alarm: Alarm; action: string; done: () =
   const [problem, setProblem] = useState("");
   const [key] = useState(newKey);
   const first = useRef<HTMLInputElement>(null);
-  useEffect(() => first.current?.focus(), [action]);
+  useLayoutEffect(() => first.current?.focus(), [action]); // before the next key comes
   const send = async (event: Event) => {
     event.preventDefault();
     const more = action === "shelve" ? (span ? { for_s: span } : {}) : action === "verdict" ? { verdict } : {};
