@@ -8,8 +8,17 @@ from edge.sources.opcua import OpcUaSource
 from edge.sources.opcua_trust import TrustFolder
 from edge.sources.source import SourceState
 from tests.contract.opcua_certificates import DAY, certify
-from tests.contract.opcua_rig import MemorySink, more, node, running, source_of, source_settings
+from tests.contract.opcua_rig import (
+    MemorySink,
+    assert_nothing_is_missing,
+    more,
+    node,
+    running,
+    source_of,
+    source_settings,
+)
 from tests.contract.test_opcua_peer import peer
+from tests.fault.proxy import Proxy
 from tests.waiting import until
 
 POLICIES = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
@@ -135,3 +144,24 @@ async def test_a_server_that_has_not_accepted_us_yet_is_told_with_what_to_do(
             shown.rename(trusted / shown.name)
             await more(sink, source, 5)
     assert caplog.text.count("Exception raised while parsing") <= 1
+
+
+async def test_a_subscription_that_outlives_its_session_is_transferred_and_nothing_is_missing(
+    tmp_path: Path, trust: TrustFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """To the same user; to nobody in particular a server must not transfer on an open line (Part 4, 5.14.7)."""
+    caplog.set_level("INFO", logger="edge.sources")
+    trust.accept(certify("server").write(tmp_path, "server").certificate)
+    user = {"username": "edge", "password": "secret", "session_timeout_s": 10}  # the shortest one
+    async with peer(tmp_path, "--items", "1", "--security", str(tmp_path)) as server:
+        with Proxy(lambda: server.port) as proxy:
+            source, sink = secured(tmp_path, proxy.port, user), MemorySink()
+            async with running(source, sink):
+                await more(sink, source, 10)
+                away_since_ns = max(server.emitted())
+                with proxy.cut():
+                    await until(lambda: max(server.emitted()) - away_since_ns > 16e9, "the session to end")
+                await more(sink, source, 400)
+        outcomes = [line.rpartition(" ")[2] for line in caplog.messages if "connected to" in line]
+        assert outcomes == ["created", "transferred"]
+        assert_nothing_is_missing(sink, server, 1)

@@ -100,8 +100,9 @@ async def test_hello_comes_first_then_everything_then_only_what_changed() -> Non
 
 async def test_a_client_without_a_plant_state_still_gets_a_full_empty_frame() -> None:
     async with Room().open() as room, room.client() as (peer, _):
+        empty = {"states": [], "gateways": [], "alarms": [], "removed": []}
         assert peer.states() == [
-            {"type": "states", "cursor": 0, "full": True, "states": [], "gateways": [], "alarms": [], "removed": []}
+            {"type": "states", "id": f"{room.hub.origin}.0", "full": True, "merged": None, **empty}
         ]
 
 
