@@ -2,14 +2,19 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import pytest_asyncio
 
 from tests import servers
 from tests.servers import Broker, amqtt, mosquitto
+
+if TYPE_CHECKING:
+    from twin.store.connect import Store
 
 TEMPLATE = "template_plant"
 
@@ -55,6 +60,15 @@ def postgres_dsn() -> Iterator[str]:
 def database(postgres_dsn: str) -> Database:
     """The module's own."""
     return _cloned(postgres_dsn)
+
+
+@pytest_asyncio.fixture
+async def store(database: Database) -> "AsyncGenerator[Store]":
+    """The module's database, opened for the test."""
+    from twin.store.connect import open_store
+
+    async with open_store(database.dsn) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -36,18 +36,12 @@ from tests.contract.conftest import Database
 from tests.contract.test_api_http import problem
 from twin.access.grants import Role
 from twin.errors import ConfigError
-from twin.store.connect import Store, open_store
+from twin.store.connect import Store
 
 pytestmark = pytest.mark.timeout(300)
 
 CLOSED = LOOK.model_copy(update={"anonymous": "none"})
 CRANE = "terminal"
-
-
-@pytest_asyncio.fixture
-async def store(database: Database) -> AsyncGenerator[Store]:
-    async with open_store(database.dsn) as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture

@@ -18,7 +18,7 @@ from tests.contract.api_server import MILL, PASSWORD, Api, api_settings, running
 from tests.contract.conftest import Database
 from tests.contract.test_api_http import problem
 from twin.store.audit import AuditFilter
-from twin.store.connect import Store, open_store
+from twin.store.connect import Store
 
 WITHOUT_KEY = {
     "POST /v1/session",  # each log-in is a session of its own
@@ -27,12 +27,6 @@ WITHOUT_KEY = {
 }
 ELSEWHERE = "POST /v1/scenarios"  # test_api_scenarios.py, where one is simulated
 NEVER = {"POST /v1/alarms/{alarm}/confirm", "POST /v1/alarms/{alarm}/reset"}  # of an alarm without a latch
-
-
-@pytest_asyncio.fixture
-async def store(database: Database) -> AsyncGenerator[Store]:
-    async with open_store(database.dsn) as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture

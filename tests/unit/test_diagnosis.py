@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.spool_view import Waiting
-from twin.commands.diagnosis import Condition, document, is_well, lines, ok, problem, warning
-from twin.commands.doctor_broker import days_left
+from twin.commands.diagnosis import Condition, days_left, document, is_well, lines, ok, problem, warning
 from twin.commands.doctor_files import _of_status
 from twin.commands.doctor_store import _clock
 from twin.commands.spool_status import Status

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from twin.commands.reading_words import table
+from twin.commands.reading_words import duration_words, table
+
+FEW_DAYS = 30  # of a certificate
 
 
 class Condition(StrEnum):
@@ -44,6 +46,14 @@ def problem(part: str, found: str, do: str) -> Check:
 def skipped(part: str, found: str, do: str) -> Check:
     """Not from here."""
     return Check(part, Condition.SKIPPED, found, do)
+
+
+def days_left(part: str, days: float) -> Check:
+    """What so many days mean."""
+    if days < 0:
+        return problem(part, f"expired {duration_words(-days * 86_400)} ago", "renew it now: nobody connects any more")
+    said = f"{days:.0f} days left"
+    return warning(part, said, "renew it before it ends") if days < FEW_DAYS else ok(part, said)
 
 
 def lines(checks: Sequence[Check]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 
-from twin.commands.diagnosis import Check, ok, problem, warning
+from twin.commands.diagnosis import Check, days_left, ok, problem
 from twin.commands.reading_words import duration_words
 from twin.commands.settings import TwinSettings
 from twin.plant.load import load_plant
@@ -22,7 +22,6 @@ from twin.wire.mqtt_client import Refused
 
 LISTEN_S = 2.0  # retained messages come at once
 STALE_AFTER_S = 60.0
-FEW_DAYS = 30
 _RIGHTS = "give this user the rights of configs/mosquitto/acl: readwrite fabriquay/1/#"
 _PROBES = (topic.receipt("doctor"), f"{topic.LIVE}/doctor")
 
@@ -114,11 +113,3 @@ async def _certificate(broker: BrokerSettings) -> list[Check]:
     return [
         days_left("certificate of the broker", (ssl.cert_time_to_seconds(shown["notAfter"]) - time.time()) / 86_400)
     ]
-
-
-def days_left(part: str, days: float) -> Check:
-    """What so many days mean."""
-    if days < 0:
-        return problem(part, f"expired {duration_words(-days * 86_400)} ago", "renew it now: nobody connects any more")
-    said = f"{days:.0f} days left"
-    return warning(part, said, "renew it before it ends") if days < FEW_DAYS else ok(part, said)

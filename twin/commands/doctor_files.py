@@ -7,8 +7,7 @@ from typing import Any, cast
 
 from edge.config import load_agent
 from edge.sources.opcua_certificate import read_certificate
-from twin.commands.diagnosis import Check, ok, problem, skipped, warning
-from twin.commands.doctor_broker import days_left
+from twin.commands.diagnosis import Check, days_left, ok, problem, skipped, warning
 from twin.commands.reading_words import duration_words, size_words
 from twin.commands.settings import TwinSettings
 from twin.commands.spool_status import Status, spool_status
@@ -38,7 +37,7 @@ def _certificate(part: str, path: Path) -> Check:
         certificate = read_certificate(path)
     except (OSError, ValueError) as error:
         return problem(part, f"{path} cannot be read: {error}", "correct the path or the file")
-    return days_left(f"{part}", (certificate.valid_until - datetime.now(UTC)).total_seconds() / 86_400)
+    return days_left(part, (certificate.valid_until - datetime.now(UTC)).total_seconds() / 86_400)
 
 
 def check_machine_code() -> Check:
