@@ -107,9 +107,9 @@ class SpoolView:
         documents = self._ask("SELECT document FROM schema")
         return [entry.path for (document,) in documents for entry in NodeSchema.from_json(document).entries]
 
-    def newest(self) -> Iterator[Decoded]:
-        """The waiting batches from the newest back."""
-        before = 1 << 62
+    def newest(self, number: int) -> Iterator[Decoded]:
+        """The waiting batches from that number back."""
+        before = number + 1
         while rows := self._batches("number < ? ORDER BY number DESC", before):
             yield from map(self._decoded, rows)
             before = rows[-1][0]

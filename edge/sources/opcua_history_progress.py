@@ -23,7 +23,8 @@ class Progress:
     more: bool = True
     values: int = 0
     before_start_ns: int = 0  # the last value before the server was started
-    reached: bool = False  # history holds the end of the hole
+    remembers: bool = False  # history holds the beginning of the hole
+    reached: bool = False  # … and the end of it
 
 
 @dataclass(slots=True)
@@ -45,9 +46,14 @@ def go_on(one: Progress, answer: Answer, asked: int) -> None:
 
 
 def take(one: Progress, answer: Answer, outcome: Outcome, started_ns: int) -> None:
-    """The values that lie in the hole; after the last of them, what became of it."""
+    """The values that lie in the hole; after the last of them, what became of it.
+
+    A history that lives no longer than its server can hold values of just before the start, too: its nodes were made
+    then. That the server ran before is known only where its history holds the value that the hole begins with.
+    """
     hole = one.hole
     for reading in answer.readings:
+        one.remembers = one.remembers or reading.source_ns <= hole.from_ns
         one.reached = one.reached or reading.source_ns >= hole.to_ns
         if hole.from_ns < reading.source_ns < hole.to_ns:
             one.values += 1
@@ -62,7 +68,7 @@ def take(one: Progress, answer: Answer, outcome: Outcome, started_ns: int) -> No
         return
     outcome.settled.append((hole, GapState.BACKFILLED, hole.detail))
     if hole.from_ns < started_ns < hole.to_ns:
-        since_ns = max(hole.from_ns, one.before_start_ns)
+        since_ns = max(hole.from_ns, one.before_start_ns) if one.remembers else hole.from_ns
         detail = "the server did not run, so that its history is empty"
         outcome.more.append(Gap((hole.handle,), since_ns, started_ns, GapCause.DEVICE_UNREACHABLE, detail))
 

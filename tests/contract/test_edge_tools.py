@@ -17,7 +17,9 @@ import pytest
 
 from edge.config import load_agent, node_schema
 from edge.spool import open_spool
+from edge.spool_view import open_view
 from tests.servers import free_port, wait_for
+from tests.waiting import until
 from twin.wire.reading import Gap, GapCause, Lane, Reading
 from twin.wire.receipt import Receipt
 
@@ -204,6 +206,19 @@ def test_the_tail_shows_what_waits_and_follows(tmp_path):
     assert values == [(first + i) % 500 + 0.5 for i in range(100)], "nothing is missing and nothing comes twice"
     times = [one["time"] for one in lines]
     assert times == sorted(times)
+
+
+async def test_what_comes_while_the_tail_begins_is_shown_once(tmp_path):
+    of = load_agent(configured(tmp_path))
+    async with open_spool(of.spool.path, schema=node_schema(of), max_bytes=10_000_000, linger_s=0) as spool:
+        for count in range(3):
+            await spool.keep([Reading(0, time.time_ns(), float(count), 0, 0, time.time_ns())])
+            with open_view(of.spool.path) as view:
+                await until(lambda view=view, count=count: view.position().number == count + 1, "the batch")
+        with open_view(of.spool.path) as view:
+            begun = [decoded.number for decoded in view.newest(2)]
+            after = [decoded.number for decoded in view.since(2)]
+    assert (begun, after) == ([2, 1], [3])
 
 
 async def test_batches_that_were_sent_between_two_looks_are_counted(tmp_path):

@@ -140,7 +140,7 @@ def _is_dropping(first: _Look, second: _Look, max_bytes: int) -> bool:
 
 def _news(view: SpoolView, settings: AgentSettings) -> Iterator[SourceNews]:
     waiting: dict[str, int] = {}
-    for decoded in islice(view.newest(), _MOST_DECODED):
+    for decoded in islice(view.newest(view.position().number), _MOST_DECODED):
         for reading in decoded.readings:
             entry = decoded.signals.get(reading.handle)
             if entry is not None:

@@ -42,7 +42,7 @@ def tail(
         if not any(fnmatchcase(path, signal) for path in paths):
             known = ", ".join(paths[:3])
             raise ConfigError(f"--signal {signal}: no signal of this node is called so; there are {known} …")
-        for decoded in view.newest() if count else ():
+        for decoded in view.newest(last.number) if count else ():
             found = [show(decoded, entry, reading) for entry, reading in _matching(decoded, signal)]
             chosen = [*found, *chosen][-count:]
             if len(chosen) >= count:
