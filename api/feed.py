@@ -101,7 +101,7 @@ class LiveFeed:
         while True:
             try:
                 async with connect(self._broker, client_id=f"fabriquay-api-{secrets.token_hex(5)}") as client:
-                    await client.subscribe(
+                    client.subscribe_nowait(
                         [(one, 1) for one in (topic.ALL_STATES, topic.ALL_GATEWAYS, topic.ALL_ALARMS)]
                     )
                     self._up()

@@ -128,7 +128,10 @@ class MqttSource:
                     receive_maximum=self._settings.in_flight,
                 ) as client:
                     self._doubted = self._doubted or not client.session_present
-                    await client.subscribe(self._mapping.subscriptions())
+                    if self._doubted:
+                        await client.subscribe(self._mapping.subscriptions())  # until then we may have missed something
+                    else:
+                        client.subscribe_nowait(self._mapping.subscriptions())
                     await self._account_for_absence(client, sink)
                     self._doubted = False
                     if self._memory is not None:

@@ -105,6 +105,26 @@ async def test_a_full_inbound_queue_stops_the_socket_and_loses_nothing(broker):
         await asyncio.gather(*answers)
 
 
+@pytest.mark.parametrize("waits", [True, False])
+async def test_the_answer_to_a_subscription_may_stand_behind_more_messages_than_have_room(waits):
+    """The broker sends all that the session has kept first."""
+    little_room = {"client_id": "little-room", "clean_session": False, "max_inbound": 10}
+    with mosquitto("allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0") as broker:
+        async with connect(at(broker), **little_room) as reader:
+            await reader.subscribe([("many/#", 1)])
+        async with connect(at(broker), client_id="many") as writer:
+            await asyncio.gather(*(writer.publish_nowait(f"many/{n}", bytes(1000)) for n in range(2_000)))
+        async with connect(at(broker), **little_room) as reader:
+            if waits:
+                await reader.subscribe([("many/#", 1)])
+            else:
+                reader.subscribe_nowait([("many/#", 1)])
+                await until(lambda: reader.waiting() >= 10)
+                await asyncio.sleep(0.2)
+                assert reader.waiting() < 2_000
+            assert len({message.topic for message in await take(reader, 2_000)}) == 2_000
+
+
 class Relay:
     """Passes bytes between one client and the broker and counts the client's pings."""
 
@@ -189,6 +209,9 @@ async def test_a_denied_subscription_is_refused_and_a_broker_that_denies_its_upt
             await client.subscribe([("fabriquay/1/_twin/state", 0)])
             with pytest.raises(Refused, match="denies a subscription"):
                 await client.subscribe([("$SYS/broker/uptime", 0)])
+            client.subscribe_nowait([("$SYS/broker/uptime", 0)])
+            with pytest.raises(Retryable, match="denies a subscription"):
+                await take(client, 2)  # the state, and no more
         assert await broker_began_ns(limited, "$SYS/broker/uptime", client_id="limited") is None
     finally:
         broker.stop()

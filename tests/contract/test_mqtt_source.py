@@ -9,8 +9,11 @@ from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from edge.last_read import LastRead
 from edge.mapping import TopicMapping
+from edge.sources import mqtt
 from edge.sources.mqtt import MqttSource
 from edge.sources.mqtt_settings import MqttSettings
 from edge.sources.mqtt_unnamed import Unnamed
@@ -53,11 +56,11 @@ UPTIME = "$SYS/broker/uptime"
 
 
 def settings(broker: Broker, **more) -> MqttSettings:
-    topics = more.pop("topics", [REEFERS, CRANES, CARRIERS])
+    topics, protocol = more.pop("topics", [REEFERS, CRANES, CARRIERS]), more.pop("protocol", "auto")
     document = {
         "kind": "mqtt",
         "name": "devices",
-        "broker": {"host": "127.0.0.1", "port": broker.port},
+        "broker": {"host": "127.0.0.1", "port": broker.port, "protocol": protocol},
         "topics": topics,
         "uptime_topic": None,  # a broker of seconds may look restarted; the tests of that say so
     }
@@ -161,6 +164,24 @@ async def test_what_comes_while_nobody_reads_is_kept_by_the_session_without_a_ga
             assert reader.status().facts["session_resumed"]
         assert [one.value for one in await kept(spool)] == list(range(500))
         assert await gaps(spool) == []
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_more_than_has_room_in_memory_waits_in_the_session(tmp_path, monkeypatch, protocol):
+    """The broker sends it at once; its answer to our subscription stands behind it."""
+    monkeypatch.setattr(mqtt, "_MOST_INBOUND", 20)
+    with mosquitto("allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0") as broker:
+        source = settings(broker, protocol=protocol)
+        async with spool_for(source, tmp_path) as spool:
+            last_read = LastRead(range(20))
+            async with connected(made(source, tmp_path, session="full", last_read=last_read), spool):
+                pass
+            await publish(broker, *map(reefer, range(3_000)))
+            async with connected(made(source, tmp_path, session="full", last_read=last_read), spool) as reader:
+                await until(lambda: reader.status().values >= 3_000)
+                assert reader.status().facts["session_resumed"]
+            assert {one.value for one in await kept(spool)} == set(range(3_000))
+            assert await gaps(spool) == []
 
 
 async def test_a_broker_that_does_not_send_again_leaves_a_gap_for_every_absence(mosquitto_broker, tmp_path):

@@ -219,7 +219,7 @@ async def _stay_connected(broker: BrokerSettings, receiver: Receiver, outbox: Ou
     while True:
         try:
             async with connect(broker, client_id=client_id) as client:
-                await client.subscribe([(topic.ALL_SCHEMAS, 1), (topic.ALL_DATA, 1), (topic.ALL_HEALTH, 1)])
+                client.subscribe_nowait([(topic.ALL_SCHEMAS, 1), (topic.ALL_DATA, 1), (topic.ALL_HEALTH, 1)])
                 logger.info("receiving from the broker at %s:%d, MQTT %s", broker.host, broker.port, client.protocol)
                 backoff.reset()
                 await together({"ingest: messages": _take(client, receiver), "ingest: receipts": outbox.run(client)})

@@ -135,7 +135,7 @@ class SparkplugHost:
             for group in groups
             for kind in _HEARD
         ]
-        await client.subscribe([(own, 1), *nodes])
+        client.subscribe_nowait([(own, 1), *nodes])
         await client.publish(own, HostState(True, timestamp_ms).to_json(), qos=1, retain=True)
         where = f"{self._broker.host}:{self._broker.port}"
         logger.info("Sparkplug host %s is online at the broker %s", self._settings.host, where)

@@ -60,6 +60,7 @@ class Client:
         self._queued: deque[tuple[Message, Answer]] = deque()
         self._publishing: dict[int, tuple[Answer, int]] = {}
         self._subscribing: dict[int, Answer] = {}
+        self._awaiting: int = 0  # subscriptions whose answer is waited for while nobody takes messages
         inner.on_connect = self._on_connect
         inner.on_disconnect = self._on_disconnect
         inner.on_message = self._on_message
@@ -67,7 +68,32 @@ class Client:
         inner.on_subscribe = self._on_subscribe
 
     async def subscribe(self, topics: Sequence[tuple[str, int]], *, timeout_s: float = 10) -> None:
-        """Subscribe to topics with their QoS; `Refused` when denied, Retryable when not answered or disconnected."""
+        """Subscribe to topics with their QoS and wait for the answer; what comes before it waits in memory, too.
+
+        Raises:
+            Refused: the broker denies one of them.
+            Retryable: not answered, or disconnected.
+        """
+        self._awaiting += 1
+        try:
+            self._read_on()
+            await _wait(self._subscribe(topics), timeout_s, "answer to the subscription")
+        finally:
+            self._awaiting -= 1
+
+    def subscribe_nowait(self, topics: Sequence[tuple[str, int]]) -> None:
+        """Subscribe to topics with their QoS; a denial ends the connection.
+
+        For whoever reads on meanwhile: the answer may stand behind more messages than have room here (all retained
+        ones, or what a session has kept for days), and would never be seen by one who waits for it first.
+        """
+        self._subscribe(topics).add_done_callback(self._on_subscribed)
+
+    def _on_subscribed(self, answer: Answer) -> None:
+        if not answer.cancelled() and (error := answer.exception()) is not None:
+            self._end(str(error))
+
+    def _subscribe(self, topics: Sequence[tuple[str, int]]) -> Answer:
         self._check()
         self._filters += [topic for topic, _ in topics if topic not in self._filters]
         self._wanted.clear()
@@ -75,7 +101,7 @@ class Client:
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS or packet_id is None:
             raise Retryable(f"cannot subscribe: {paho.error_string(code)}")
         answer = self._subscribing[packet_id] = _answer()
-        await _wait(answer, timeout_s, "answer to the subscription")
+        return answer
 
     async def publish(
         self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False, timeout_s: float = 10
@@ -171,12 +197,17 @@ class Client:
     def _take(self) -> Message:
         message = self._inbound.popleft()
         self._inbound_bytes -= len(message.payload)
-        if self._socket.paused and not self._full(of=2):
-            self._socket.resume()
+        self._read_on(2)
         return message
 
+    def _read_on(self, of: int = 1) -> None:
+        """When there is room again; with `of=2` only when half of it is free, to pause less often."""
+        if self._socket.paused and not self._full(of):
+            self._socket.resume()
+
     def _full(self, of: int = 1) -> bool:
-        return of * len(self._inbound) >= self._max_inbound or of * self._inbound_bytes >= MOST_INBOUND_BYTES
+        too_many = of * len(self._inbound) >= self._max_inbound and not self._awaiting
+        return too_many or of * self._inbound_bytes >= MOST_INBOUND_BYTES
 
     def _on_connect(
         self, _client: paho.Client, _data: object, flags: paho.ConnectFlags, code: ReasonCode, found: Properties | None
