@@ -239,7 +239,7 @@ class MqttSource:
             self._silent_since_ns = self._heard_ns
 
     def _lose(self, reason: str) -> None:
-        if self._state is not SourceState.DOWN:
+        if self._state is not SourceState.DOWN or reason != self._detail:
             broker = self._settings.broker
             logger.warning("source %s: broker %s:%d is away: %s", self.name, broker.host, broker.port, reason)
         self._enter(SourceState.DOWN, reason)

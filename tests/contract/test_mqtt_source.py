@@ -275,7 +275,7 @@ async def test_a_broker_that_forgot_the_session_leaves_a_gap_from_the_last_messa
     assert gap.handles == tuple(range(6))
     assert gap.from_ns <= heard_by_ns < gap.to_ns <= time.time_ns()
     words = [record.message for record in caplog.records]
-    assert len([word for word in words if "is away" in word]) == 1
+    assert 1 <= len([word for word in words if "is away" in word]) <= 2  # each reason once, however often it is tried
     assert len([word for word in words if "is connected" in word]) == 2
 
 

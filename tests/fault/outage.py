@@ -48,7 +48,9 @@ class Outage:
         self.folder.mkdir()
         self.emitted: dict[int, int] = {}
         self.uplink = Proxy(lambda: made.broker.port)
-        self.now_ns = time.time_ns() // _S * _S - DAYS * 86_400 * _S
+        # The other faults' presses have the same signals and tick at whole milliseconds; a sample of one of them at the
+        # same time would be the same row.
+        self.now_ns = time.time_ns() // _S * _S - DAYS * 86_400 * _S + 500_000
 
     def clock(self) -> int:
         """Simulated until it has caught up."""
@@ -74,7 +76,7 @@ class Outage:
     def _configured(self, port: int) -> Path:
         signals: dict[str, dict[str, object]] = {f"v{number}": {"value": f"/v{number}"} for number in range(ITEMS)}
         signals["v0"]["priority"] = "high"
-        topic = {"topic": TOPIC, "asset": "works/hall/press", "time": {"at": "/t", "format": "ms"}, "signals": signals}
+        topic = {"topic": TOPIC, "asset": "works/hall/press", "time": {"at": "/t", "format": "us"}, "signals": signals}
         source = {
             "kind": "mqtt", "name": "press", "uptime_topic": None, "topics": [topic],
             "broker": {"host": "127.0.0.1", "port": port},
@@ -104,7 +106,7 @@ class Outage:
         self.now_ns += round(step_s * _S)
         count = self.emitted[self.now_ns] = len(self.emitted) + 1
         found = {f"v{number}": value for number, value in enumerate(values(count))}
-        return device.publish_nowait(TOPIC, json.dumps({"t": self.now_ns // 1_000_000, **found}).encode(), qos=1)
+        return device.publish_nowait(TOPIC, json.dumps({"t": self.now_ns // 1_000, **found}).encode(), qos=1)
 
     async def days(self, device: Client) -> None:
         """The outage, as fast as the agent reads."""
