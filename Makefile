@@ -1,6 +1,6 @@
 # The two commands: `make demo` (from nothing to a running twin) and `make test` (from nothing to the whole suite passed).
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-quality chaos faults docs lock clean environment page
+.PHONY: help demo test check format bench bench-quality chaos soak faults docs lock clean environment page
 VENV := .venv/bin
 
 help: ## this list
@@ -43,6 +43,10 @@ bench-quality: ## DATA=folder with recordings: quality against published results
 chaos: environment page ## the long journey: kills and cuts at random moments, store against truth log
 	@sh setup/test-programs.sh
 	$(VENV)/python -m pytest -m chaos -s --timeout 3600 tests/journey $(ARGS)
+
+soak: environment page ## HOURS=24: random kills, cuts and late data; writes docs/reference/soak-report.md
+	@sh setup/test-programs.sh
+	$(VENV)/python -m tests.journey.soak --hours $(or $(HOURS),24) $(ARGS)
 
 faults: environment page ## every fault that a site knows, done to the whole chain; writes docs/reference/fault-report.md
 	@sh setup/test-programs.sh

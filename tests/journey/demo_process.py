@@ -44,6 +44,7 @@ class Demo:
         self.page = ""
         self.password = ""  # of admin, told at the first start of a folder
         self.output = folder / "output.txt"
+        self.left: list[str] = []  # command lines of the processes that were still there after the last stop
 
     def __enter__(self) -> "Demo":
         with contextlib.ExitStack() as undo:
@@ -78,14 +79,17 @@ class Demo:
         self.network.stop()
 
     def stop(self) -> None:
-        """Ctrl-C, as a user does; what is left then is a failure of its own (`processes_left`)."""
+        """Ctrl-C, as a user does; what it leaves behind is noted in `left` and ended."""
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:
                 self._process.wait(60)
             finally:
+                self.left = []
                 for process in self.processes_left():
-                    process.kill()
+                    with contextlib.suppress(psutil.NoSuchProcess):  # it was just going
+                        self.left.append(" ".join(process.cmdline()))
+                        process.kill()
                 self._process.kill()
 
     @property

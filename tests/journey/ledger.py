@@ -29,11 +29,12 @@ class Verdict:
         )
 
 
-def truth(log: Path, until_us: int) -> Samples:
+def truth(log: Path, until_us: int, since_us: int = 0) -> Samples:
     found: Samples = defaultdict(dict)
     with sqlite3.connect(f"file:{log}?mode=ro", uri=True) as connection:
         for path, time_us, value, text in connection.execute(
-            "SELECT signal_path, time_us, value, text FROM sample WHERE time_us <= ?", (until_us,)
+            "SELECT signal_path, time_us, value, text FROM sample WHERE time_us > ? AND time_us <= ?",
+            (since_us, until_us),
         ):
             assert time_us not in found[path], f"the equipment emitted {path} twice at {time_us}"
             found[path][time_us] = text if text is not None else value
@@ -41,14 +42,15 @@ def truth(log: Path, until_us: int) -> Samples:
     return found
 
 
-def store(dsn: str, until_us: int) -> Samples:
+def store(dsn: str, until_us: int, since_us: int = 0) -> Samples:
     found: Samples = defaultdict(dict)
     micros = "(extract(epoch from s.time) * 1000000)::int8"
     with psycopg.connect(dsn) as connection:
         for table, column in (("sample", "value"), ("sample_text", "text")):
             rows = connection.execute(
-                f"SELECT g.path, {micros}, s.{column} FROM {table} s JOIN signal g ON g.id = s.signal WHERE {micros} <= %s",
-                (until_us,),
+                f"SELECT g.path, {micros}, s.{column} FROM {table} s JOIN signal g ON g.id = s.signal"
+                f" WHERE s.time >= to_timestamp(%s) AND {micros} > %s AND {micros} <= %s",
+                (since_us // 1_000_000, since_us, until_us),
             )
             for path, time_us, value in rows:
                 assert time_us not in found[path], f"{path} is stored twice at {time_us}"
@@ -72,16 +74,17 @@ def causes(dsn: str) -> list[str]:
         return [cause for (cause,) in connection.execute("SELECT DISTINCT cause FROM gap")]
 
 
-def compare(log: Path, dsn: str, until_us: int) -> Verdict:
+def compare(log: Path, dsn: str, until_us: int, since_us: int = 0) -> Verdict:
     """Every emitted sample is stored or in a known gap, nothing is changed, nothing invented.
 
-    What the equipment emitted before the agent's first reading of a signal was never offered to anybody.
+    What the equipment emitted before the agent's first reading of a signal was never offered to anybody. With `since_us`
+    only what came later than that is looked at, and all of it was offered.
     """
-    emitted, stored, holes = truth(log, until_us), store(dsn, until_us), gaps(dsn)
+    emitted, stored, holes = truth(log, until_us, since_us), store(dsn, until_us, since_us), gaps(dsn)
     verdict = Verdict()
     for path, samples in emitted.items():
         kept = stored.get(path, {})
-        first = min(kept, default=None)
+        first = since_us or min(kept, default=None)
         if first is None:
             verdict.lost += [(path, time_us) for time_us in samples]
             continue

@@ -4,15 +4,15 @@ import json
 import random
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.journey import ledger
+from tests.journey.blows import disturb, dsn_of, run_for, settle, stored_rows, wait_for_every_signal
 from tests.journey.demo_process import Demo
-from tests.servers import CHECKOUT, open_folder
-from twin.plant.load import load_plant
+from tests.servers import open_folder
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
 
@@ -22,52 +22,6 @@ def folder() -> Iterator[Path]:
     """Not pytest's own: the database's user must be able to enter it when root runs the tests."""
     with open_folder("journey") as made:
         yield made
-
-
-def dsn_of(demo: Demo) -> str:
-    return (demo.folder / "data" / "database" / "dsn").read_text().strip()
-
-
-def settle(demo: Demo, until_us: int, seconds: float = 90) -> ledger.Verdict:
-    """Compare until both sides know the same or the time is over; the last verdict counts."""
-    deadline = time.monotonic() + seconds
-    while True:
-        verdict = ledger.compare(demo.folder / "data" / "truth.sqlite", dsn_of(demo), until_us)
-        if not (verdict.lost or verdict.invented) or time.monotonic() > deadline:
-            return verdict
-        time.sleep(1)
-
-
-def run_for(seconds: float, demo: Demo) -> None:
-    """Let the plant work; fails early when the demo ends."""
-    until = time.monotonic() + seconds
-    demo.wait_until(lambda: time.monotonic() >= until, seconds + 10, "the plant to work")
-
-
-def stored_rows(demo: Demo) -> int:
-    import psycopg
-
-    with psycopg.connect(dsn_of(demo)) as connection:
-        row = connection.execute("SELECT count(*) FROM sample").fetchone()
-    assert row
-    return int(row[0])
-
-
-def signals_stored(demo: Demo) -> int:
-    import psycopg
-
-    query = "SELECT count(DISTINCT signal) FROM (SELECT signal FROM sample UNION ALL SELECT signal FROM sample_text) s"
-    with psycopg.connect(dsn_of(demo)) as connection:
-        row = connection.execute(query).fetchone()
-    assert row
-    return int(row[0])
-
-
-def wait_for_every_signal(demo: Demo) -> None:
-    every = len(load_plant(CHECKOUT / "configs" / "plant.yaml").signals)
-    demo.wait_until(
-        lambda: signals_stored(demo) == every, 240, "a sample of every signal in the store"
-    )  # machine code may be made first
 
 
 def assert_nothing_is_lost(verdict: ledger.Verdict) -> None:
@@ -95,32 +49,10 @@ def test_an_undisturbed_run_stores_every_sample_and_a_second_start_continues(fol
         rows = stored_rows(demo)
         demo.stop()
         assert demo.exit_status == 0
-        assert not demo.processes_left()
+        assert not demo.left
     with Demo(folder) as demo:
         demo.wait_until(lambda: stored_rows(demo) > rows + 2_000, 90, "more samples after the second start")
         assert_nothing_is_lost(settle(demo, time.time_ns() // 1_000 - 500_000))
-
-
-def disturb(demo: Demo, dice: random.Random, rounds: int) -> None:
-    """Each part is killed, and the network cut or silent, `rounds` times, in random order at random moments."""
-
-    def cut() -> None:
-        with demo.network.cut():
-            run_for(dice.uniform(1, 6), demo)
-
-    def silence() -> None:
-        with demo.network.half_open():
-            run_for(dice.uniform(1, 6), demo)
-
-    def killer(part: str) -> Callable[[], None]:
-        return lambda: demo.kill(part)
-
-    parts = ("edge-factory", "edge-terminal", "run", "broker", "postgres")
-    blows = [cut, silence, *map(killer, parts)] * rounds
-    dice.shuffle(blows)
-    for blow in blows:
-        run_for(dice.uniform(1.0, 5.0), demo)
-        blow()
 
 
 @pytest.mark.parametrize("broker", ["embedded", "mosquitto"])
