@@ -20,7 +20,6 @@ Floats = NDArray[np.float64]
 FEWEST_FAILURES = 20  # below that a probability would be invented
 FEWEST_TESTED = 10  # of them, in each interval, of models that had not seen them: what the curve is made from
 _ROUNDS = (10, 20, 40, 70, 140)  # of boosting; the number is chosen out of fold
-_MANY_FAILURES, _ROUNDS_OF_FEW = 100, 70  # with fewer failures more rounds only cost time
 _HALF_LIFE_SHARE = 0.25  # of the history: how fast an old label stops to speak for today's base rate
 
 
@@ -178,18 +177,17 @@ def _shift(rows: Rows, one: OutOfFold, curve: Calibration, failures: int) -> flo
 def _out_of_fold(rows: Rows, values: Floats, horizon: float, *, rolling: bool) -> tuple[int, list[OutOfFold]]:
     """The number of rounds with the least log-loss, and the scores at it."""
     intervals = rows.labels.shape[1]
-    candidates = [one for one in _ROUNDS if one <= _ROUNDS_OF_FEW or rows.events() >= _MANY_FAILURES]
     row: list[list[NDArray[np.intp]]] = [[] for _ in range(intervals)]
     score: list[list[Floats]] = [[] for _ in range(intervals)]  # each [candidates, n]
     for train, test in folds(rows.asset, rows.at, horizon, rolling=rolling):
         if len(np.unique(rows.labels[train][rows.labels[train] != UNKNOWN])) < 2:
             continue  # nothing had failed yet
-        forest = _fit(rows, values, train, max(candidates), seeds=(0,))
+        forest = _fit(rows, values, train, max(_ROUNDS), seeds=(0,))
         for number in range(intervals):
             known = test[rows.labels[test, number] != UNKNOWN]
             asked = with_interval(values[known], number)
             row[number].append(known)
-            score[number].append(np.stack([raw_scores(prefix(forest, rounds), asked) for rounds in candidates]))
+            score[number].append(np.stack([raw_scores(prefix(forest, rounds), asked) for rounds in _ROUNDS]))
     if not row[0]:
         none = np.empty(0)
         return _ROUNDS[0], [OutOfFold(np.empty(0, np.intp), none, none, none) for _ in range(intervals)]
