@@ -73,7 +73,7 @@ type MemberProps = { asset: Asset; facts: Facts };
 function Machine({ asset, facts }: MemberProps) {
   const state = stateOf(asset.path).value;
   const colour = tone(state);
-  const held = facts.bottleneck === asset.path;
+  const held = state !== null && facts.bottleneck === asset.path; // without data there is no room for the word, and no ground
   const share = facts.shares.get(asset.path);
   const alarms = standing(asset.path).filter((alarm) => alarm.announced).length;
   const made = state?.throughput;
