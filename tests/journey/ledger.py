@@ -69,6 +69,15 @@ def gaps(dsn: str) -> dict[str, list[tuple[int, int]]]:
     return found
 
 
+def first_readings(dsn: str) -> dict[str, int]:
+    """Signal → the time of its first stored sample."""
+    earliest = "SELECT g.path, (extract(epoch from min(s.time)) * 1000000)::int8 FROM {} s JOIN signal g ON g.id = s.signal GROUP BY 1"
+    with psycopg.connect(dsn) as connection:
+        return {
+            path: at for table in ("sample", "sample_text") for path, at in connection.execute(earliest.format(table))
+        }
+
+
 def causes(dsn: str) -> list[str]:
     with psycopg.connect(dsn) as connection:
         return [cause for (cause,) in connection.execute("SELECT DISTINCT cause FROM gap")]
@@ -77,14 +86,14 @@ def causes(dsn: str) -> list[str]:
 def compare(log: Path, dsn: str, until_us: int, since_us: int = 0) -> Verdict:
     """Every emitted sample is stored or in a known gap, nothing is changed, nothing invented.
 
-    What the equipment emitted before the agent's first reading of a signal was never offered to anybody. With `since_us`
-    only what came later than that is looked at, and all of it was offered.
+    What the equipment emitted before the agent's first reading of a signal was never offered to anybody.
     """
     emitted, stored, holes = truth(log, until_us, since_us), store(dsn, until_us, since_us), gaps(dsn)
+    begun = first_readings(dsn)
     verdict = Verdict()
     for path, samples in emitted.items():
         kept = stored.get(path, {})
-        first = since_us or min(kept, default=None)
+        first = begun.get(path)
         if first is None:
             verdict.lost += [(path, time_us) for time_us in samples]
             continue
