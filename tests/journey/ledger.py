@@ -71,7 +71,10 @@ def gaps(dsn: str) -> dict[str, list[tuple[int, int]]]:
 
 def first_readings(dsn: str) -> dict[str, int]:
     """Signal → the time of its first stored sample."""
-    earliest = "SELECT g.path, (extract(epoch from min(s.time)) * 1000000)::int8 FROM {} s JOIN signal g ON g.id = s.signal GROUP BY 1"
+    earliest = (
+        "SELECT g.path, (extract(epoch from f.time) * 1000000)::int8 FROM signal g CROSS JOIN LATERAL"
+        " (SELECT s.time FROM {} s WHERE s.signal = g.id ORDER BY s.time LIMIT 1) f"
+    )
     with psycopg.connect(dsn) as connection:
         return {
             path: at for table in ("sample", "sample_text") for path, at in connection.execute(earliest.format(table))
