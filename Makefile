@@ -1,6 +1,6 @@
 # The two commands: `make demo` (from nothing to a running twin) and `make test` (from nothing to the whole suite passed).
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-quality chaos soak faults docs lock clean environment page
+.PHONY: help demo test check format bench bench-quality chaos soak faults docs types lock clean environment page
 VENV := .venv/bin
 
 help: ## this list
@@ -60,6 +60,9 @@ page: environment
 
 docs: environment ## docs/reference/configuration.md from the models that read the files
 	PYTHONPATH=. $(VENV)/python setup/configuration_page.py
+
+types: environment ## api/web/src/api.gen.ts, the page's types, from the OpenAPI document
+	PYTHONPATH=. $(VENV)/python setup/page_types.py
 
 lock: environment ## resolve the dependencies anew
 	sh setup/lock.sh

@@ -43,6 +43,7 @@ class SignalModel(Document):
     high: float | None = Field(description="The greatest value of the range, in `unit`", examples=[32.0])
     role: str | None = Field(description="What it means to the twin", examples=["machine-state"])
     period_s: float = Field(description="Nominal sampling period, seconds", examples=[0.1])
+    stale_after_s: float = Field(description="Older than this a value counts as old, seconds", examples=[0.5])
     states: dict[str, StateName] = Field(description="By code, for signals of kind state")
 
 
@@ -175,6 +176,14 @@ class SignalValue(Document):
     fresh: bool
 
 
+class Children(Document):
+    """The machines below a line, area or site."""
+
+    running: int
+    down: int = Field(description="Out of service")
+    total: int
+
+
 class RiskNow(Document):
     """The probability that a fault begins within a horizon, as it was said last."""
 
@@ -200,6 +209,7 @@ class AssetState(Document):
     findings: list[Finding]
     signals: dict[str, SignalValue] = Field(default={}, description="By name; absent when not asked for")
     risks: list[RiskNow] = Field(default=[], description="Absent while no model has given a number")
+    children: Children | None = Field(default=None, description="Absent of units")
     gateways: list[str] = Field(default=[], description="By which the last values came; of units, live only")
 
 

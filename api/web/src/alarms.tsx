@@ -4,19 +4,19 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { alarms, now, plant } from "./live";
 import { Floods, Report } from "./floods";
 import { clock, number, since } from "./format";
-import { fetchJson, type Alarm } from "./model";
+import { fetchJson, type Alarm, type Schemas, type Why as Evidence } from "./model";
 import { href } from "./place";
 import { Replay } from "./replay";
 
-export const PRIORITIES = ["critical", "high", "medium", "low"] as const;
+export const PRIORITIES = ["critical", "high", "medium", "low"] as const satisfies Schemas["Priority"][];
 const SPANS = [["15 min", 900], ["1 h", 3_600], ["4 h", 14_400], ["12 h", 43_200], ["until it clears", 0]] as const;
 const WORDS: Record<string, string> = {
   acknowledge: "Acknowledge", confirm: "Confirm", reset: "Reset", shelve: "Shelve", unshelve: "Unshelve", comment: "Comment", verdict: "Verdict",
 };
-const VERDICTS = [["real", "real"], ["false", "false alarm"], ["known", "known already"]] as const;
+const VERDICTS = [["real", "real"], ["false", "false alarm"], ["known", "known already"]] as const satisfies [Schemas["Verdict"], string][];
 const VIEWS = [["announced", "Announced"], ["unacknowledged", "Unacknowledged"], ["hidden", "Shelved and suppressed"], ["floods", "Floods"]] as const;
 const TRY = "try";
-const TRIED = ["limit", "stale"]; // kinds whose rule can be replayed
+const TRIED: Schemas["AlarmKind"][] = ["limit", "stale"]; // kinds whose rule can be replayed
 type View = (typeof VIEWS)[number][0];
 
 const rank = (alarm: Alarm): number => PRIORITIES.indexOf(alarm.priority);
@@ -112,7 +112,7 @@ function phaseWord(alarm: Alarm): string {
 }
 
 function Why({ alarm }: { alarm: Alarm }) {
-  const { p, expected_per_day: expected, contributions, baseline } = alarm.why;
+  const { p, expected_per_day: expected, contributions, baseline } = alarm.why as Evidence;
   const parts = [
     baseline ? `usual ${number(baseline.centre)}${baseline.spread ? ` ± ${number(baseline.spread)}` : ""}` : "",
     p != null ? `p = ${p.toPrecision(2)}` : "",
@@ -130,7 +130,7 @@ function Why({ alarm }: { alarm: Alarm }) {
 function Act({ alarm, action, done }: { alarm: Alarm; action: string; done: () => void }) {
   const [comment, setComment] = useState("");
   const [span, setSpan] = useState(3_600);
-  const [verdict, setVerdict] = useState("real");
+  const [verdict, setVerdict] = useState<Schemas["Verdict"]>("real");
   const [problem, setProblem] = useState("");
   const [key] = useState(newKey);
   const first = useRef<HTMLInputElement>(null);
@@ -138,8 +138,9 @@ function Act({ alarm, action, done }: { alarm: Alarm; action: string; done: () =
   const send = async (event: Event) => {
     event.preventDefault();
     const more = action === "shelve" ? (span ? { for_s: span } : {}) : action === "verdict" ? { verdict } : {};
+    const body: Schemas["Said"] | Schemas["Shelving"] | Schemas["Judgement"] = { comment, ...more };
     try {
-      await fetchJson(`v1/alarms/${alarm.id}/${action}`, { comment, ...more }, key);
+      await fetchJson(`v1/alarms/${alarm.id}/${action}`, body, key);
       done();
     } catch (error) {
       setProblem((error as Error).message);
@@ -148,7 +149,7 @@ function Act({ alarm, action, done }: { alarm: Alarm; action: string; done: () =
   return (
     <form class="act" aria-label={`${WORDS[action]} ${alarm.title}`} onSubmit={send} onKeyDown={(event) => event.key === "Escape" && done()}>
       {action === "shelve" && <label>For <select value={span} onChange={(event) => setSpan(Number(event.currentTarget.value))}>{SPANS.map(([word, seconds]) => <option key={seconds} value={seconds}>{word}</option>)}</select></label>}
-      {action === "verdict" && <label>It was <select value={verdict} onChange={(event) => setVerdict(event.currentTarget.value)}>{VERDICTS.map(([value, word]) => <option key={value} value={value}>{word}</option>)}</select></label>}
+      {action === "verdict" && <label>It was <select value={verdict} onChange={(event) => setVerdict(event.currentTarget.value as typeof verdict)}>{VERDICTS.map(([value, word]) => <option key={value} value={value}>{word}</option>)}</select></label>}
       <label class="wide">Comment <input ref={first} required maxLength={2_000} value={comment} onInput={(event) => setComment(event.currentTarget.value)} /></label>
       <button type="submit">{WORDS[action]}</button>
       <button type="button" onClick={done}>Cancel</button>

@@ -8,7 +8,7 @@ import { Forecast } from "./forecast";
 import { clock, number, since, span, unit } from "./format";
 import { Figures } from "./lineage";
 import { gateways, now, stateOf } from "./live";
-import type { Asset, AssetState, KeptFinding, MaintenanceEvent, Signal, Value } from "./model";
+import type { Asset, AssetState, Got, KeptFinding, Signal, Value } from "./model";
 import { at, href } from "./place";
 import { RiskView } from "./risk";
 import { sign, stateWord, tone } from "./state";
@@ -25,7 +25,7 @@ export function AssetView({ asset }: { asset: Asset }) {
   const [seconds, setSeconds] = useState(300);
   const [raw, setRaw] = useState(false);
   const signal = drawable.find((candidate) => candidate.path === chosen);
-  const found = useAsked<{ findings: KeptFinding[] }>(`v1/findings?asset=${encodeURIComponent(asset.path)}&${lastSeconds(86_400, at.value)}`, FINDINGS_EVERY_MS);
+  const found = useAsked<Got<"/v1/findings">>(`v1/findings?asset=${encodeURIComponent(asset.path)}&${lastSeconds(86_400, at.value)}`, FINDINGS_EVERY_MS);
   const findings = found.answer?.findings ?? [];
   return (
     <main class="asset">
@@ -123,7 +123,7 @@ function Findings({ findings, choose }: { findings: KeptFinding[]; choose: (path
 }
 
 function Maintenance({ asset }: { asset: string }) {
-  const { answer } = useAsked<{ events: MaintenanceEvent[] }>(`v1/maintenance-events?asset=${encodeURIComponent(asset)}&${lastSeconds(30 * 86_400, at.value)}`);
+  const { answer } = useAsked<Got<"/v1/maintenance-events">>(`v1/maintenance-events?asset=${encodeURIComponent(asset)}&${lastSeconds(30 * 86_400, at.value)}`);
   if (!answer) return null;
   return (
     <section>

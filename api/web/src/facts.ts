@@ -1,7 +1,7 @@
 // What stands beside the live state in the flow: bottlenecks, risks. Asked for every half minute, at the shown instant.
 
 import { useAsked, lastSeconds, under } from "./ask";
-import type { Bottlenecks, Risk, Risks } from "./model";
+import type { Got, Risk } from "./model";
 import { at } from "./place";
 
 const EVERY_MS = 30_000;
@@ -11,8 +11,8 @@ export const HORIZON_H = 24; // of the ring
 export type Facts = { bottleneck: string | null; shares: Map<string, number>; risks: Map<string, Risk> };
 
 export function useFacts(path: string | null): Facts {
-  const { answer: held } = useAsked<Bottlenecks>(path && `v1/bottlenecks?${under(path)}&${lastSeconds(BOTTLENECK_S, at.value)}`, EVERY_MS);
-  const { answer: told } = useAsked<Risks>(`v1/risk${at.value === null ? "" : `?at=${new Date(at.value).toISOString()}`}`, EVERY_MS);
+  const { answer: held } = useAsked<Got<"/v1/bottlenecks">>(path && `v1/bottlenecks?${under(path)}&${lastSeconds(BOTTLENECK_S, at.value)}`, EVERY_MS);
+  const { answer: told } = useAsked<Got<"/v1/risk">>(`v1/risk${at.value === null ? "" : `?at=${new Date(at.value).toISOString()}`}`, EVERY_MS);
   return {
     bottleneck: held?.now ?? null,
     shares: new Map(held?.shares.map((share) => [share.asset, share.sole + share.shifting])),

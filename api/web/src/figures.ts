@@ -2,18 +2,10 @@
 
 import { signal, type Signal } from "@preact/signals";
 import { lastSeconds } from "./ask";
-import { fetchJson } from "./model";
+import { fetchJson, type Got, type KpiRow } from "./model";
 import { at } from "./place";
 
-export type Figures = {
-  oee: number | null;
-  availability: number | null;
-  effectiveness: number | null;
-  quality_ratio: number | null;
-  gross_crane_rate_per_h: number | null;
-  moves_per_berth_h: number | null;
-};
-type Answer = { rows: { asset: string; figures: Figures }[] };
+export type Figures = KpiRow["figures"]; // by name; null or absent where not defined
 
 const EVERY_MS = 30_000;
 const found = new Map<string, Signal<Figures | null>>();
@@ -30,7 +22,7 @@ export function follow(sites: string[]): () => void {
   async function ask(): Promise<void> {
     for (const site of sites) {
       for (const level of ["site", "unit"]) {
-        const answer = await fetchJson<Answer>(`v1/kpis?under=${encodeURIComponent(site)}&level=${level}&${lastSeconds(28_800, at.value)}`).catch(() => null);
+        const answer = await fetchJson<Got<"/v1/kpis">>(`v1/kpis?under=${encodeURIComponent(site)}&level=${level}&${lastSeconds(28_800, at.value)}`).catch(() => null);
         if (ended) return;
         for (const row of answer?.rows ?? []) figuresOf(row.asset).value = row.figures;
       }
@@ -47,11 +39,11 @@ export function follow(sites: string[]): () => void {
 /** What one looks at first: the crane rate of whoever works on calls, else the OEE. */
 export function headline(figures: Figures | null): { name: string; value: string; title: string } | null {
   if (!figures) return null;
-  if (figures.gross_crane_rate_per_h !== null) {
+  if (figures.gross_crane_rate_per_h != null) {
     return { name: "gross", value: `${figures.gross_crane_rate_per_h.toFixed(1)} /h`, title: "Gross crane rate of the last 8 h: moves per hour with a vessel call" };
   }
-  if (figures.oee === null) return null;
-  const share = (value: number | null) => (value === null ? "–" : `${(100 * value).toFixed(0)} %`);
+  if (figures.oee == null) return null;
+  const share = (value: number | null | undefined) => (value == null ? "–" : `${(100 * value).toFixed(0)} %`);
   return {
     name: "OEE",
     value: share(figures.oee),

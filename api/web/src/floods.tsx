@@ -5,7 +5,7 @@ import { lastSeconds, useAsked } from "./ask";
 import { percent } from "./facts";
 import { clock, number } from "./format";
 import { plant } from "./live";
-import type { Alarm, AlarmReport } from "./model";
+import type { Alarm, Got } from "./model";
 import { at } from "./place";
 
 const DAY_S = 86_400;
@@ -31,7 +31,7 @@ function Flood({ flood, grouped }: { flood: Alarm; grouped: Alarm[] }) {
 }
 
 export function Report() {
-  const { answer, problem } = useAsked<AlarmReport>(`v1/alarms/reports?${lastSeconds(DAY_S, at.value)}`);
+  const { answer, problem } = useAsked<Got<"/v1/alarms/reports">>(`v1/alarms/reports?${lastSeconds(DAY_S, at.value)}`);
   if (problem) return <p class="problem">The report cannot be loaded: {problem}</p>;
   if (!answer) return null;
   const busy = answer.per_operator_h > answer.target_per_operator_h;

@@ -6,12 +6,12 @@ import { useAsked } from "./ask";
 import { percent } from "./facts";
 import { FanChart } from "./fan";
 import { number } from "./format";
-import type { Accuracy, Forecasts } from "./model";
+import type { Forecasts, Got } from "./model";
 import { at as instant, href } from "./place";
 
 const FULL_SHIFTS = 9;
 const AGAIN_MS = 300_000; // a new forecast is issued every hour
-const SURE: Record<string, string> = {
+const SURE: Record<Forecasts["maturity"][number], string> = {
   prior: "nothing is known of this asset yet: what assets of its type do",
   young: "rests on a few hours only",
   learning: "rests on less than two weeks",
@@ -80,7 +80,7 @@ function Fan({ all, rows }: { all: Forecasts; rows: number[] }) {
 
 /** How often the truth lay inside the intervals, for this asset's shifts. */
 function Coverage({ asset }: { asset: string }) {
-  const { answer } = useAsked<Accuracy>(`v1/forecasts/accuracy?under=${encodeURIComponent(asset)}`, AGAIN_MS);
+  const { answer } = useAsked<Got<"/v1/forecasts/accuracy">>(`v1/forecasts/accuracy?under=${encodeURIComponent(asset)}`, AGAIN_MS);
   if (!answer) return null;
   const rows = answer.asset.flatMap((path, row) => (path === asset ? [row] : []));
   if (!rows.length) return <p class="quiet">No forecast of this asset has come true yet, so that nothing is known of its past coverage.</p>;

@@ -27,7 +27,7 @@ function Card({ gateway }: { gateway: Gateway }) {
     <section class={`gateway ${colour}`} data-gateway={gateway.node}>
       <h3>
         <i aria-hidden="true">{colour === "down" ? "✖" : colour === "waiting" ? "▲" : "✓"}</i> {gateway.node} <span class="state">{gateway.status}</span>
-        <small>last report {since(gateway.at, Date.now())} ago</small>
+        {gateway.at && <small>last report {since(gateway.at, Date.now())} ago</small>}
       </h3>
       {problems.length > 0 && <ul class="problems">{problems.map((problem) => <li key={problem}>{problem}</li>)}</ul>}
       <dl class="facts">

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { lastSeconds, under, useAsked } from "./ask";
 import { percent } from "./facts";
 import { clock, number, span } from "./format";
-import type { Asset, KpiRow, Lineage } from "./model";
+import type { Asset, Got, KpiRow, Lineage } from "./model";
 import { at } from "./place";
 import { Reclassify } from "./reclassify";
 import { Timeline } from "./timeline";
@@ -27,7 +27,7 @@ export function Figures({ asset }: { asset: Asset }) {
   const [chosen, choose] = useState<Shown | null>(null);
   const [interval, chooseInterval] = useState("");
   const window = lastSeconds(SPAN_S, at.value);
-  const { answer, problem } = useAsked<{ rows: KpiRow[] }>(`v1/kpis?${under(asset.path)}&${window}`);
+  const { answer, problem } = useAsked<Got<"/v1/kpis">>(`v1/kpis?${under(asset.path)}&${window}`);
   const isMachine = asset.signals.some((signal) => signal.role === "machine-state");
   const { answer: lineage } = useAsked<Lineage>(isMachine ? `v1/lineage?asset=${encodeURIComponent(asset.path)}&${window}` : null, 30_000);
   const row = answer?.rows[0];

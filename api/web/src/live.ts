@@ -2,7 +2,7 @@
 // that only what changed is drawn again. In playback live frames are kept aside and shown again on the way back.
 
 import { batch, effect, signal, type Signal } from "@preact/signals";
-import { fetchJson, type Alarm, type AssetState, type Frame, type Gateway, type Plant, type ScopeAlarms } from "./model";
+import { fetchJson, type AssetState, type Frame, type Gateway, type Got, type Plant, type ScopeAlarms } from "./model";
 import { at } from "./place";
 import { loadSession, session } from "./session";
 
@@ -39,7 +39,7 @@ function take(frame: Frame): void {
     return;
   }
   if (frame.type === "heartbeat") {
-    link.value = frame.status && frame.status !== "live" ? "silent" : "live";
+    link.value = frame.status !== "live" ? "silent" : "live";
     return;
   }
   seen = frame.id;
@@ -72,8 +72,8 @@ async function showPast(instant: number): Promise<void> {
   const asked = encodeURIComponent(new Date(instant).toISOString());
   try {
     const [past, standing] = await Promise.all([
-      fetchJson<{ states: AssetState[] }>(`v1/states?at=${asked}`),
-      fetchJson<{ alarms: Alarm[] }>(`v1/alarms?at=${asked}&limit=1000`),
+      fetchJson<Got<"/v1/states">>(`v1/states?at=${asked}`),
+      fetchJson<Got<"/v1/alarms">>(`v1/alarms?at=${asked}&limit=1000`),
     ]);
     if (at.value !== instant) return;
     batch(() => {

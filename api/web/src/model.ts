@@ -1,61 +1,38 @@
-// What the public API delivers; see /openapi.json. Nothing here is private to this page.
+// What the public API takes and delivers, by its OpenAPI document: `make types` writes api.gen.ts. Nothing here is private to this page.
 
+import type { components, paths } from "./api.gen";
 import { askToSignIn } from "./session";
 
-export type MachineState = { name: string; category: string; since: string };
-export type Shift = { name: string; started_at: string; ends_at: string };
-export type Throughput = { unit: string; now_per_h: number | null; this_shift: number | null; shift: Shift | null };
-export type Freshness = { newest_at: string | null; age_s: number | null; reason: string; explanation: string };
-export type Contribution = { signal: string; share: number; sign: -1 | 0 | 1 };
-export type Finding = {
-  id: string; signal: string; detector: string; since: string; score: number; message: string;
-  p?: number | null; expected_per_day?: number | null; baseline?: { centre: number; spread: number | null } | null;
-  contributions?: Contribution[]; regime?: string; model?: string; earlier?: string | null;
-};
-export type Why = Pick<Finding, "p" | "expected_per_day" | "baseline" | "contributions">;
-export type Alarm = {
-  id: string;
-  kind: string;
-  name: string;
-  title: string;
-  source: string;
-  asset: string;
-  scope: string;
-  priority: "low" | "medium" | "high" | "critical";
-  phase: string;
-  announced: boolean;
-  since: string | null;
-  occurrence: number;
-  message: string;
-  why: Why;
-  shelf: { until: string | null; operator: string; comment: string } | null;
-  suppressed_by: string[];
-  grouped: boolean;
-  actions: string[];
-};
-export type ScopeAlarms = { path: string; version: number; action: number; unacknowledged: number; total: number; alarms: Alarm[] };
-export type Value = { value: number | string | null; time: string | null; received_at: string | null; quality: string; fresh: boolean };
-export type Children = { running: number; down: number; total: number };
+export type Schemas = components["schemas"];
+type Json<Content> = { content: { "application/json": Content } };
+/** What an address answers in JSON when it is asked. */
+export type Got<Path extends keyof paths> = paths[Path] extends { get: { responses: { 200: Json<infer Answer> } } } ? Answer : never;
+/** The body that is posted to an address. */
+export type Posted<Path extends keyof paths> = paths[Path] extends { post: { requestBody: Json<infer Body> } } ? Body : never;
 
-export type AssetState = {
-  path: string;
-  at: string;
-  seq: number;
-  machine_state: MachineState | null;
-  throughput: Throughput | null;
-  health: "good" | "warning" | "bad" | "unknown";
-  freshness: Freshness;
-  findings: Finding[];
-  signals: Record<string, Value>;
-  children?: Children;
-  gateways?: string[]; // by which its values came; units only
-};
+export type Plant = Got<"/v1/plant">;
+export type Asset = Schemas["AssetModel"];
+export type Signal = Schemas["SignalModel"];
+export type AssetState = Schemas["AssetState"];
+export type Value = Schemas["SignalValue"];
+export type Alarm = Schemas["AlarmModel"];
+export type KeptFinding = Schemas["KeptFinding"];
+export type Series = Schemas["SeriesModel"];
+export type Gap = Schemas["GapModel"];
+export type KpiRow = Schemas["KpiRowModel"];
+export type Interval = Schemas["IntervalModel"];
+export type Lineage = Got<"/v1/lineage">;
+export type Risk = Schemas["RiskModel"];
+export type Horizon = Schemas["HorizonModel"];
+export type Forecasts = Got<"/v1/forecasts">;
+export type Scenario = Got<"/v1/scenarios/{id}">;
 
-export type Gateway = {
-  node: string;
-  status: string;
-  at: string;
-  problems?: string[];
+/** The evidence of an anomaly: the document leaves it open, since each kind of alarm has its own. */
+export type Why = Partial<Pick<KeptFinding, "p" | "expected_per_day" | "baseline" | "contributions">>;
+
+/** What an agent may add to its report: the document names only what all say, also the last will of one that is offline. */
+export type Gateway = Schemas["GatewayModel"] & {
+  at?: string;
   version?: string;
   configuration?: string;
   uptime_s?: number;
@@ -72,92 +49,14 @@ export type Gateway = {
   }[];
 };
 
-export type Signal = {
-  path: string;
-  name: string;
-  title: string;
-  kind: "measurement" | "counter" | "state" | "text";
-  unit: string;
-  low: number | null;
-  high: number | null;
-  role: string | null;
-  period_s: number;
-  stale_after_s: number;
-  states: Record<string, { name: string; category: string }>;
-};
-
-export type Asset = {
-  path: string;
-  name: string;
-  title: string;
-  level: "site" | "area" | "line" | "unit";
-  type: string;
-  parent: string | null;
-  capacity: number | null;
-  duty: "machine" | "quay-crane" | "carrier" | "yard-crane" | "gate-in" | "gate-out" | null;
-  servers: number | null;
-  plan_per_h: number | null;
-  calendar: string;
-  signals: Signal[];
-};
-
-export type Plant = {
-  enterprise: string;
-  title: string;
-  revision: string;
-  assets: Asset[];
-  calendars: Record<string, { shifts: string[]; stops: string[] }>;
-  flow: { source: string; target: string; buffer: string | null }[];
-};
-
-export type Bottlenecks = {
-  now: string | null;
-  shares: { asset: string; sole: number; shifting: number; starved: number; blocked: number }[];
-  chain: { asset: string; start: string; end: string }[];
-};
-export type Horizon = {
-  horizon_h: number; p: number | null; low: number | null; high: number | null; basis: string; calibrated: boolean; failures: number;
-  reasons: { feature: string; value: number | null; log_odds: number }[];
-};
-export type Risk = {
-  asset: string; at: string | null; model: number | null; horizons: Horizon[];
-  remaining_life: { hours: number; low: number; high: number; cap: number; failures: number } | null;
-};
-export type Risks = { risks: Risk[] };
-export type KeptFinding = Finding & { asset: string; until: string | null };
-
+/** Frames of the WebSocket, and the alarms of an area in them, are not in the document: OpenAPI knows requests only. */
+export type ScopeAlarms = { path: string; version: number; action: number; unacknowledged: number; total: number; alarms: Alarm[] };
 export type Frame =
   | { type: "hello"; format: number; revision: string }
   | { type: "states"; id: string; full: boolean; states: AssetState[]; gateways: Gateway[]; alarms?: ScopeAlarms[]; removed?: string[] }
-  | { type: "heartbeat"; at?: string; status?: string };
+  | ({ type: "heartbeat" } & Schemas["FeedModel"]);
 
-export type Gap = { start: string; end: string; cause: string; detail: string };
-export type Series = {
-  unit: string; reduced: boolean; time_ms: number[]; value: (number | null)[]; quality: number[]; gaps: Gap[]; coverage: number;
-};
-
-export type KpiRow = {
-  asset: string; start: string; end: string; label: string; figures: Record<string, number | null>; seconds: Record<string, number>;
-  quantities: Record<string, number>; estimated: number; remarks: string[];
-};
-export type Interval = { start: string; end: string; element: string; state: string | null; reason: string | null; plan: string };
-export type Lineage = {
-  asset: string; start: string; end: string; signals: Record<string, string>; samples: Record<string, number>; intervals: Interval[];
-  increments: { quantity: string; at: string; parts: number; estimated: boolean }[];
-  reclassified: { id: number; start: string; end: string; reason: string; operator: string; comment: string }[];
-};
-export type MaintenanceEvent = { id: string; at: string; until_at: string | null; kind: string; component: string; comment: string; source: string };
-
-export type Replayed = {
-  read: number; raised: number; raised_per_day: number; active_share: number; per_day: { day: string; raised: number }[];
-  episodes: { raised_at: string; cleared_at: string | null; message: string }[];
-};
-export type AlarmReport = {
-  raised: number; per_operator_h: number; target_per_operator_h: number; most_in_ten_minutes: number; flood_share: number;
-  bad_actors: { id: string; title: string; source: string }[];
-  precision: { detector: string; real: number; false: number; known: number; precision: number; low: number; high: number }[];
-};
-export type Quantiles = { mean: number; q05: number; q25: number; q50: number; q75: number; q95: number };
+/** A scenario's answer: open in the document, told in docs/reference/whatif.md. */
 export type Answer = {
   title: string; under: string; horizon_s: number; replications: number; engine: string; trust: string;
   outputs: { site: string; base: Quantiles; changed: Quantiles; difference: number; low: number; high: number; at_most_per_h: number }[];
@@ -170,23 +69,7 @@ export type Answer = {
   bottlenecks: Record<string, string | null>;
   takeovers: { asset: string; words: string }[];
 };
-export type Scenario = { id: string; title: string; state: "waiting" | "running" | "done" | "failed"; phase: string; progress: number; seconds: number; detail: string; answer: Answer | null };
-export type Accuracy = { asset: string[]; by: string[]; days_ahead: number[]; count: number[]; inside_50: number[]; inside_80: number[]; inside_95: number[]; mase: (number | null)[] };
-
-/** A table: columns of equal length. */
-export type Forecasts = {
-  levels: number[];
-  asset: string[];
-  name: string[];
-  origin: string[];
-  start: string[];
-  end: string[];
-  unit: string[];
-  mean: number[];
-  quantiles: number[][];
-  adjusted_mean: number[];
-  maturity: string[];
-};
+export type Quantiles = { mean: number; q05: number; q25: number; q50: number; q75: number; q95: number };
 
 /** With a body: an action that is posted; its key makes trying again safe. */
 export async function fetchJson<T>(address: string, body?: object, key = ""): Promise<T> {
@@ -196,7 +79,7 @@ export async function fetchJson<T>(address: string, body?: object, key = ""): Pr
     headers: { accept: "application/json", ...(body && { "content-type": "application/json", ...(key && { "idempotency-key": key }) }) },
   });
   if (!answer.ok) {
-    const problem = await answer.json().catch(() => ({}));
+    const problem: Partial<Schemas["Problem"]> = await answer.json().catch(() => ({}));
     const needsSignIn = answer.status === 401 || String(problem.type).endsWith(":choose-a-password");
     if (needsSignIn && (await askToSignIn(body ? "This needs to know who you are." : ""))) return fetchJson(address, body, key);
     throw new Error(problem.detail ?? problem.title ?? `${answer.status} ${answer.statusText}`);

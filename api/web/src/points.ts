@@ -5,7 +5,7 @@ import type { Gap, Series } from "./model";
 export type Points = { times: number[]; values: (number | null)[] }; // seconds
 
 /** A hole where a gap was recorded, or where the signal was silent for longer than it may be. */
-export function points(series: Series, silent_s: number): Points {
+export function points(series: Pick<Series, "time_ms" | "value" | "gaps">, silent_s: number): Points {
   const gaps = series.gaps.map((gap) => Date.parse(gap.start) / 1_000);
   const found: Points = { times: [], values: [] };
   let next = 0;
@@ -18,7 +18,7 @@ export function points(series: Series, silent_s: number): Points {
     }
     const last = found.times[found.times.length - 1];
     if (last !== undefined && time - last > silent_s && found.values[found.values.length - 1] !== null) put(found, last + silent_s, null);
-    if (last === undefined || time > last) put(found, time, series.value[index] ?? null);
+    if (last === undefined || time > last) put(found, time, drawable(series.value[index]));
   });
   return found;
 }
@@ -41,6 +41,9 @@ export function trim(all: Points, oldest: number): void {
 }
 
 export const spanOf = (gap: Gap): [number, number] => [Date.parse(gap.start) / 1_000, Date.parse(gap.end) / 1_000];
+
+/** A text has no height. */
+const drawable = (value: Series["value"][number] | undefined): number | null => (typeof value === "number" ? value : null);
 
 function put(all: Points, time: number, value: number | null): void {
   all.times.push(time);

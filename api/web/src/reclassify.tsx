@@ -3,9 +3,9 @@
 import { useState } from "preact/hooks";
 import { newKey } from "./alarms";
 import { clock, span } from "./format";
-import { fetchJson, type Interval } from "./model";
+import { fetchJson, type Interval, type Posted, type Schemas } from "./model";
 
-const REASONS = [
+const REASONS: Schemas["StopReason"][] = [
   "failure", "setup", "tool-change", "maintenance", "no-order", "no-operator", "quality", "break", "weather", "held", "starved", "blocked", "idle", "production", "other",
 ];
 const LEAST_S = 10; // what is shorter is found in the picture only
@@ -30,7 +30,7 @@ export function Reclassify({ asset, intervals, chosen, choose }: Props) {
 }
 
 function Say({ asset, interval, done }: { asset: string; interval: Interval; done: () => void }) {
-  const [reason, setReason] = useState(interval.reason ?? "failure");
+  const [reason, setReason] = useState(REASONS.find((one) => one === interval.reason) ?? "failure");
   const [comment, setComment] = useState("");
   const [said, setSaid] = useState("");
   const [problem, setProblem] = useState("");
@@ -38,8 +38,9 @@ function Say({ asset, interval, done }: { asset: string; interval: Interval; don
   const send = async (event: Event) => {
     event.preventDefault();
     setProblem("");
+    const body: Posted<"/v1/intervals/{path}/reclassify"> = { start: interval.start, end: interval.end, reason, comment };
     try {
-      await fetchJson(`v1/intervals/${asset}/reclassify`, { start: interval.start, end: interval.end, reason, comment }, key);
+      await fetchJson(`v1/intervals/${asset}/reclassify`, body, key);
       setSaid(`Kept: ${clock(interval.start)} to ${clock(interval.end)} was ${reason}. The key figures of these hours follow within minutes.`);
     } catch (error) {
       setProblem((error as Error).message);
@@ -48,7 +49,7 @@ function Say({ asset, interval, done }: { asset: string; interval: Interval; don
   if (said) return <p role="status">{said} <button type="button" onClick={done}>Close</button></p>;
   return (
     <form class="act" aria-label={`what ${words(interval)} was`} onSubmit={send} onKeyDown={(event) => event.key === "Escape" && done()}>
-      <label>It was <select value={reason} onChange={(event) => setReason(event.currentTarget.value)}>{REASONS.map((name) => <option key={name}>{name}</option>)}</select></label>
+      <label>It was <select value={reason} onChange={(event) => setReason(event.currentTarget.value as typeof reason)}>{REASONS.map((name) => <option key={name}>{name}</option>)}</select></label>
       <label class="wide">Why <input required maxLength={1_000} value={comment} onInput={(event) => setComment(event.currentTarget.value)} /></label>
       <button type="submit">Say so</button>
       <button type="button" onClick={done}>Cancel</button>

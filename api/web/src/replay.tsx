@@ -2,30 +2,35 @@
 
 import { useState } from "preact/hooks";
 import { clock, number, span } from "./format";
-import { fetchJson, type Alarm, type Replayed } from "./model";
+import { fetchJson, type Alarm, type Posted, type Schemas } from "./model";
 
 const SPANS = [["8 h", "-8h"], ["1 day", "-1d"], ["7 days", "-7d"], ["30 days", "-30d"]] as const;
-const FIELDS = { limit: "limit", deadband: "deadband", on_delay_s: "on-delay s", off_delay_s: "off-delay s" } as const;
-const STALE_FIELDS = { after_s: "silent for s" } as const;
+type Rule = Schemas["TrialRule"];
+type Replayed = Schemas["ReplayModel"];
+type Fields = Partial<Record<Exclude<keyof Rule, "signal" | "name">, string>>;
+const FIELDS: Fields = { limit: "limit", deadband: "deadband", on_delay_s: "on-delay s", off_delay_s: "off-delay s" };
+const STALE_FIELDS: Fields = { after_s: "silent for s" };
 const SHOWN = 5;
 
 export function Replay({ alarm, done }: { alarm: Alarm; done: () => void }) {
-  const [given, give] = useState<Record<string, number>>({});
+  const [given, give] = useState<Partial<Rule>>({});
   const [start, setStart] = useState<string>("-1d");
   const [answer, setAnswer] = useState<Replayed | null>(null);
   const [problem, setProblem] = useState("");
-  const fields: Record<string, string> = alarm.name === "stale" ? STALE_FIELDS : FIELDS;
+  const fields = alarm.name === "stale" ? STALE_FIELDS : FIELDS;
   const send = async (event: Event) => {
     event.preventDefault();
     setProblem("");
+    const rule: Rule = { signal: alarm.source, name: alarm.name as Rule["name"], ...given }; // only alarms of such a rule can be tried
+    const body: Posted<"/v1/alarms/replay"> = { rule, start, end: "now" };
     try {
-      setAnswer(await fetchJson<Replayed>("v1/alarms/replay", { rule: { signal: alarm.source, name: alarm.name, ...given }, start, end: "now" }));
+      setAnswer(await fetchJson<Replayed>("v1/alarms/replay", body));
     } catch (error) {
       setProblem((error as Error).message);
     }
   };
   const change = (name: string, input: HTMLInputElement) => {
-    const { [name]: _, ...others } = given;
+    const { [name as keyof Rule]: _, ...others } = given;
     give(Number.isFinite(input.valueAsNumber) ? { ...others, [name]: input.valueAsNumber } : others);
   };
   return (

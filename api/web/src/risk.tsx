@@ -3,14 +3,14 @@
 import { useAsked } from "./ask";
 import { percent } from "./facts";
 import { clock, number, span } from "./format";
-import type { Horizon, Risk } from "./model";
+import type { Got, Horizon } from "./model";
 import { at } from "./place";
 
 const REASONS = 3;
 
 export function RiskView({ asset }: { asset: string }) {
   const past = at.value === null ? "" : `?at=${new Date(at.value).toISOString()}`;
-  const { answer, problem } = useAsked<Risk>(`v1/assets/${asset}/risk${past}`);
+  const { answer, problem } = useAsked<Got<"/v1/assets/{path}/risk">>(`v1/assets/${asset}/risk${past}`);
   if (problem) return <section><h3>Fault risk</h3><p class="problem">The risk cannot be loaded: {problem}</p></section>;
   if (!answer) return null;
   const reasons = answer.horizons.flatMap((one) => one.reasons.slice(0, REASONS)).filter((one, place, all) => all.findIndex((other) => other.feature === one.feature) === place).slice(0, REASONS);

@@ -1,8 +1,10 @@
 // A scenario while it is edited, as the API wants it, and running it: posted, asked for until it is done.
 
-import { fetchJson, type Plant, type Scenario } from "./model";
+import { fetchJson, type Plant, type Posted, type Scenario, type Schemas } from "./model";
 
-export type ChangeKind = "down" | "closed" | "speed" | "buffer" | "added" | "shifts" | "demand" | "maintenance" | "vessel-delayed";
+type Question = Posted<"/v1/scenarios">;
+type Written = NonNullable<Question["changes"]>[number];
+export type ChangeKind = Written["change"];
 export type Change = {
   id: number; change: ChangeKind; asset: string; after_h: number; for_h: number; factor: number; capacity: number; count: number; calendar: string;
   stop: string; by_min: number;
@@ -36,7 +38,7 @@ export function candidates(kind: ChangeKind, plant: Plant, site: string) {
 }
 
 /** The document of POST /v1/scenarios. */
-export function document(draft: Draft, title: string): object {
+export function document(draft: Draft, title: string): Question {
   return {
     title,
     under: draft.under,
@@ -47,7 +49,7 @@ export function document(draft: Draft, title: string): object {
   };
 }
 
-function written(one: Change): object {
+function written(one: Change): Written {
   const { change, asset } = one;
   switch (change) {
     case "down":
@@ -77,12 +79,13 @@ export function titleOf(draft: Draft, plant: Plant): string {
 }
 
 /** Post it and wait; `told` hears how far it is. */
-export async function run(body: object, told: (progress: number, phase: string) => void): Promise<Scenario> {
-  let scenario = await fetchJson<Scenario>("v1/scenarios", body);
+export async function run(body: Question, told: (progress: number, phase: string) => void): Promise<Scenario> {
+  const { id } = await fetchJson<Schemas["ScenarioModel"]>("v1/scenarios", body);
+  let scenario = await fetchJson<Scenario>(`v1/scenarios/${id}`);
   while (scenario.state === "waiting" || scenario.state === "running") {
     told(scenario.progress, scenario.state === "waiting" ? "waits for others" : scenario.phase);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    scenario = await fetchJson<Scenario>(`v1/scenarios/${scenario.id}`);
+    scenario = await fetchJson<Scenario>(`v1/scenarios/${id}`);
   }
   if (scenario.state === "failed") throw new Error(scenario.detail);
   return scenario;

@@ -2,12 +2,9 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Got, Schemas } from "./model";
 
-export type Grant = { role: string; under: string };
-export type Session = {
-  name: string | null; how: string; grants: Grant[]; ends_at: string | null; must_choose_password: boolean;
-  oidc: { title: string; address: string } | null;
-};
+export type Session = Got<"/v1/session">;
 
 export const session = signal<Session | null>(null);
 const asking = signal<{ why: string; settle: (done: boolean) => void } | null>(null);
@@ -38,7 +35,7 @@ export async function loadSession(): Promise<void> {
 async function send(method: string, address: string, body?: object): Promise<Session | null> {
   const answer = await fetch(address, { method, headers: { accept: "application/json", "content-type": "application/json" }, body: body && JSON.stringify(body) });
   if (answer.ok) return answer.status === 204 ? null : answer.json();
-  const problem = await answer.json().catch(() => ({}));
+  const problem: Partial<Schemas["Problem"]> = await answer.json().catch(() => ({}));
   throw new Error([problem.detail ?? `${answer.status} ${answer.statusText}`, problem.do].filter(Boolean).join(": "));
 }
 
@@ -75,10 +72,10 @@ function Dialogue({ why, settle }: { why: string; settle: (done: boolean) => voi
     setProblem("");
     try {
       if (!choosing) {
-        const found = await send("POST", "v1/session", { name, password });
+        const found = await send("POST", "v1/session", { name, password } satisfies Schemas["Credentials"]);
         if (found?.must_choose_password) return choose(true);
       } else {
-        await send("PUT", "v1/session/password", { old: password, new: chosen });
+        await send("PUT", "v1/session/password", { old: password, new: chosen } satisfies Schemas["PasswordChange"]);
       }
       await loadSession();
       settle(true);

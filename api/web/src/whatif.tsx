@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { AnswerView } from "./answer";
 import { Downtime } from "./downtime";
 import { plant } from "./live";
-import type { Scenario } from "./model";
+import type { Answer, Scenario } from "./model";
 import { KINDS, candidates, document, newChange, run, titleOf, type Change, type ChangeKind, type Draft } from "./scenario";
 
 const HORIZONS = [8, 12, 24, 72, 168];
@@ -59,7 +59,7 @@ export function WhatIf({ site }: { site: string }) {
       {draft.changes.length > 0 && <ul class="changes">{draft.changes.map((one) => <ChangeRow key={one.id} one={one} site={site} edit={edit} remove={remove} />)}</ul>}
       {problem && <p class="problem" role="alert">{problem}</p>}
       {scenario?.answer && (
-        <AnswerView scenario={scenario} answer={scenario.answer} />
+        <AnswerView scenario={scenario} answer={scenario.answer as Answer} />
       )}
     </section>
   );
