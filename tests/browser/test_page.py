@@ -159,6 +159,7 @@ def test_the_slider_moves_the_whole_page_to_the_past_and_back(page: Page, demo: 
     current = page.locator(f'[data-signal="{MILL}/spindle-current"] b')
     expect(current).not_to_have_text("–", timeout=WAIT_MS)
     instant = page.request.get(f"{demo.page}v1/assets/{MILL}/state").json()["at"]
+    page.wait_for_timeout(5_000)  # until all that belongs to that instant has come: the page asks once
     page.goto(f"{demo.page}#/{MILL}?at={instant}")
     banner = page.get_by_role("alert").filter(has_text="This is the past")
     expect(banner).to_be_visible()
