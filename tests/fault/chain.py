@@ -223,7 +223,7 @@ class Plant:
         Args:
             by_count: compare the values' own numbers instead of their times, for clocks that are wrong.
         """
-        return account_of(self.chain.dsn, f"edge-{self.name}", self.server.emitted(), by_count=by_count)
+        return account_of(self.chain.dsn, f"edge-{self.name}", self.server.emitted, by_count=by_count)
 
 
 def ticks(count: int, number: int) -> float:
@@ -234,15 +234,21 @@ def ticks(count: int, number: int) -> float:
 def account_of(
     dsn: str,
     node: str,
-    emitted: dict[int, int],
+    had: Callable[[], dict[int, int]],
     value: Callable[[int, int], float] = ticks,
     *,
     by_count: bool = False,
     numbers: Sequence[int] = range(ITEMS),
 ) -> Account:
-    """What the store has of a node, against the times and ticks that its equipment had; see `Plant.account`."""
+    """What the store has of a node, against the times and ticks that its equipment `had`; see `Plant.account`.
+
+    The equipment goes on: it is asked after the store, of which all questions see the same moment.
+    """
     found = Account()
     with psycopg.connect(dsn) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute("SELECT count(*) FROM migration")
+        emitted = had()
         for number in numbers:
             path = PATHS[number]
             rows = connection.execute(

@@ -132,5 +132,5 @@ class Outage:
         """Of the signals with these numbers, or of all."""
         wanted = numbers or tuple(range(ITEMS))
         return account_of(
-            self.chain.dsn, self.node, self.emitted, lambda count, number: values(count)[number], numbers=wanted
+            self.chain.dsn, self.node, lambda: self.emitted, lambda count, number: values(count)[number], numbers=wanted
         )
