@@ -15,7 +15,7 @@ from edge.sources.opcua_channel import Channel, Refused
 from edge.sources.opcua_clock import ServerClock
 from edge.sources.opcua_decode import Decoder
 from edge.sources.opcua_history_answer import read_answers
-from edge.sources.opcua_history_progress import Outcome, Progress, go_on, raw_details, take, wanted_value
+from edge.sources.opcua_history_progress import LOOK_BACK_NS, Outcome, Progress, go_on, raw_details, take, wanted_value
 from edge.sources.opcua_holes import Hole, Holes, told
 from edge.sources.opcua_items import ItemTable
 from edge.sources.opcua_library import TOO_MANY, Opaque, ua
@@ -154,7 +154,9 @@ class Backfill:
         begun: dict[Hole, Opaque] = {hole: table.resolve(table.items[self._items[hole.handle]]) for hole in holes}
         await self._give_up(sink, [hole for hole in holes if begun[hole] is None], "the server does not know the node")
         todo: list[Progress] = [
-            Progress(hole, node, since_ns=hole.from_ns) for hole, node in begun.items() if node is not None
+            Progress(hole, node, since_ns=max(0, hole.from_ns - LOOK_BACK_NS))
+            for hole, node in begun.items()
+            if node is not None
         ]
         while todo:
             asked_s = asyncio.get_running_loop().time()

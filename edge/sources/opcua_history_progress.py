@@ -11,6 +11,8 @@ from edge.sources.opcua_holes import Hole
 from edge.sources.opcua_library import Opaque, ua
 from twin.wire.reading import Gap, GapCause, GapState, Quality, Reading
 
+LOOK_BACK_NS = 60_000_000_000  # a value so long before a hole shows that the history had not begun to forget there
+
 
 @dataclass(slots=True)
 class Progress:
@@ -22,8 +24,9 @@ class Progress:
     since_ns: int = 0  # where to go on when the server stopped at the number of values without a continuation point
     more: bool = True
     values: int = 0
-    before_start_ns: int = 0  # the last value before the server was started
-    remembers: bool = False  # history holds the beginning of the hole
+    first_ns: int = 0  # the first of them, whatever order they come in
+    before_start_ns: int = 0  # the last of them before the server was started
+    remembers: bool = False  # history holds the beginning of the hole, or what came before it
     reached: bool = False  # … and the end of it
 
 
@@ -48,8 +51,9 @@ def go_on(one: Progress, answer: Answer, asked: int) -> None:
 def take(one: Progress, answer: Answer, outcome: Outcome, started_ns: int) -> None:
     """The values that lie in the hole; after the last of them, what became of it.
 
-    A history that lives no longer than its server can hold values of just before the start, too: its nodes were made
-    then. That the server ran before is known only where its history holds the value that the hole begins with.
+    A history may have forgotten the beginning (it keeps so many values), or never had it: one that lives no longer than
+    its server can still hold what its nodes were made with, just before the start. So the beginning counts as whole
+    only where history holds a value of its time or before.
     """
     hole = one.hole
     for reading in answer.readings:
@@ -57,20 +61,32 @@ def take(one: Progress, answer: Answer, outcome: Outcome, started_ns: int) -> No
         one.reached = one.reached or reading.source_ns >= hole.to_ns
         if hole.from_ns < reading.source_ns < hole.to_ns:
             one.values += 1
+            one.first_ns = min(one.first_ns or reading.source_ns, reading.source_ns)
             if reading.source_ns < started_ns:
                 one.before_start_ns = max(one.before_start_ns, reading.source_ns)
             outcome.readings.append(reading._replace(quality=reading.quality | Quality.BACKFILLED))
-    if one.more:
-        return
+    if not one.more:
+        _settle(one, outcome, started_ns)
+
+
+def _settle(one: Progress, outcome: Outcome, started_ns: int) -> None:
+    hole = one.hole
+    restarted = hole.from_ns < started_ns < hole.to_ns
     if not one.values and not one.reached:
         detail = f"{hole.detail}; the server's history holds nothing of it"
         outcome.settled.append((hole, GapState.LOST, detail))
         return
+    later = f"{hole.detail}; the server's history begins later"
+    if not one.values and not one.remembers and not restarted:
+        outcome.settled.append((hole, GapState.LOST, later))
+        return
     outcome.settled.append((hole, GapState.BACKFILLED, hole.detail))
-    if hole.from_ns < started_ns < hole.to_ns:
+    if restarted:
         since_ns = max(hole.from_ns, one.before_start_ns) if one.remembers else hole.from_ns
         detail = "the server did not run, so that its history is empty"
         outcome.more.append(Gap((hole.handle,), since_ns, started_ns, GapCause.DEVICE_UNREACHABLE, detail))
+    elif not one.remembers:
+        outcome.more.append(Gap((hole.handle,), hole.from_ns, one.first_ns, hole.cause, later))
 
 
 def raw_details(from_ns: int, to_ns: int, most: int) -> Opaque:

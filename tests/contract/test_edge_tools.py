@@ -208,7 +208,7 @@ def test_the_tail_shows_what_waits_and_follows(tmp_path):
     assert times == sorted(times)
 
 
-async def test_what_comes_while_the_tail_begins_is_shown_once(tmp_path):
+async def test_a_look_back_and_the_look_ahead_behind_it_share_no_batch(tmp_path):
     of = load_agent(configured(tmp_path))
     async with open_spool(of.spool.path, schema=node_schema(of), max_bytes=10_000_000, linger_s=0) as spool:
         for count in range(3):

@@ -111,6 +111,29 @@ async def test_what_overflowed_in_the_servers_queue_comes_from_its_history_page_
         assert_filled(sink, server, 20, GapCause.QUEUE_OVERFLOW)
 
 
+async def test_what_a_short_history_has_forgotten_is_lost_and_the_rest_comes(tmp_path: Path) -> None:
+    """node-opcua keeps the last 50 values of each node, 2.5 s; the outage is longer."""
+    async with peer(tmp_path, "--items", "3", "--hz", "20", "--history", "50") as server:
+        with Proxy(lambda: server.port) as proxy:
+            source = source_of(source_settings(proxy.port, nodes(3), **EVENTS, **HISTORY, queue_size=5))
+            sink = MemorySink()
+            async with running(source, sink):
+                await more(sink, source)
+                away_since = max(server.emitted())
+                with proxy.cut():
+                    await until(lambda: sum(at > away_since for at in server.emitted()) > 120, "time to pass")
+                await until(lambda: bool(sink.gaps), "the gaps")
+                await settled(source, sink)
+                await more(sink, source)
+        assert sink.history
+        forgotten = missing(sink.readings, server, 3)
+        lost = [gap for gap in sink.gaps if gap.state is GapState.LOST]
+        assert all("begins later" in gap.detail for gap in lost)
+        assert forgotten
+        for handle, at in forgotten:
+            assert any(handle in gap.handles and gap.from_ns < at < gap.to_ns for gap in lost)
+
+
 async def test_without_a_history_the_gap_is_lost_and_says_why(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, ("--items", "2"))
     await server.start()

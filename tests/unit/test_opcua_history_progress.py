@@ -36,5 +36,17 @@ def test_over_a_restart_what_no_history_vouches_for_is_lost(before_start, lost_f
     assert [one.source_ns for one in outcome.readings] == inside
 
 
-def test_a_server_that_went_on_has_lost_nothing():
-    assert not settled(2_000, *HELD_BY_ALL, started_ns=500).more
+@pytest.mark.parametrize("held_before", [400, 1_000])  # a historian that samples may not have the very value
+def test_a_server_that_went_on_has_lost_nothing(held_before):
+    outcome = settled(held_before, 2_000, *HELD_BY_ALL, started_ns=500)
+    assert not outcome.more
+    assert [state for _, state, _ in outcome.settled] == [GapState.BACKFILLED]
+
+
+def test_what_a_history_has_forgotten_already_is_lost():
+    outcome = settled(4_000, *HELD_BY_ALL, started_ns=500)
+    assert [(gap.from_ns, gap.to_ns, gap.cause, gap.state) for gap in outcome.more] == [
+        (1_000, 4_000, HOLE.cause, GapState.LOST)
+    ]
+    assert [state for _, state, _ in outcome.settled] == [GapState.BACKFILLED]
+    assert [state for _, state, _ in settled(9_000, started_ns=500).settled] == [GapState.LOST]

@@ -73,7 +73,7 @@ type MemberProps = { asset: Asset; facts: Facts };
 function Machine({ asset, facts }: MemberProps) {
   const state = stateOf(asset.path).value;
   const colour = tone(state);
-  const held = state !== null && facts.bottleneck === asset.path; // without data there is no room for the word, and no ground
+  const held = state !== null && facts.bottleneck === asset.path; // nothing is said of what has no data
   const share = facts.shares.get(asset.path);
   const alarms = standing(asset.path).filter((alarm) => alarm.announced).length;
   const made = state?.throughput;
